@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "reloader/build/includes.h"
+
+#include "reloader/build/arguments.h"
+
+#include <string.h>
+
+#define FILE_MOST (4 * 1024 * 1024) /* a larger one is no header */
+
+typedef struct {
+	const char *source, *directory;
+	GPtrArray *files;   /* canonical paths that the compilation is known to have read */
+	GHashTable *read;   /* of those, what has been looked into */
+	GPtrArray *folders; /* the answer */
+} guesser;
+
+bool
+hd_path_is_system(const char *path)
+{
+	static const char *const roots[] = {
+		"/usr/include/", "/usr/lib/", "/usr/lib32/", "/usr/lib64/", "/usr/local/include/", "/usr/local/lib/",
+		"/usr/share/",	 "/lib/",     "/lib64/",     "/nix/store/", "/gnu/store/"};
+	for (guint i = 0; i < G_N_ELEMENTS(roots); i++)
+		if (g_str_has_prefix(path, roots[i]))
+			return true;
+	/* Compilers installed elsewhere keep their headers in lib/gcc/TARGET/VERSION/include and
+	 * lib/clang/VERSION/include. */
+	const char *own = strstr(path, "/lib/gcc/");
+	if (!own)
+		own = strstr(path, "/lib/clang/");
+	return own && strstr(own, "/include");
+}
+
+static void
+add_unique(GPtrArray *array, char *path)
+{
+	if (g_ptr_array_find_with_equal_func(array, path, g_str_equal, NULL))
+		g_free(path);
+	else
+		g_ptr_array_add(array, path);
+}
+
+static bool
+exists(const char *folder, const char *name)
+{
+	char *path = g_build_filename(folder, name, NULL);
+	bool is = g_file_test(path, G_FILE_TEST_IS_REGULAR);
+	g_free(path);
+	return is;
+}
+
+/* The folder under which a known file is called `name`, or NULL. */
+static char *
+root_of_known(const guesser *g, const char *name)
+{
+	for (guint i = 0; i < g->files->len; i++) {
+		const char *path = g_ptr_array_index(g->files, i);
+		gsize size = strlen(path), length = strlen(name);
+		if (size > length + 1 && path[size - length - 1] == '/' && strcmp(path + size - length, name) == 0)
+			return g_strndup(path, size - length - 1);
+	}
+	return NULL;
+}
+
+/* The nearest place for a header that left no trace (it has macros only):
+ * from the source upwards, the folders and their include folders. */
+static char *
+root_nearby(const guesser *g, const char *name)
+{
+	const char *starts[] = {g->source, g->directory};
+	for (guint i = 0; i < G_N_ELEMENTS(starts); i++) {
+		char *folder = i == 0 ? g_path_get_dirname(starts[i]) : g_strdup(starts[i]);
+		for (guint up = 0; up < 4 && strcmp(folder, "/") != 0; up++) {
+			static const char *const below[] = {".", "include", "inc", "src"};
+			for (guint n = 0; n < G_N_ELEMENTS(below); n++) {
+				char *place = g_canonicalize_filename(below[n], folder);
+				if (exists(place, name)) {
+					g_free(folder);
+					return place;
+				}
+				g_free(place);
+			}
+			char *above = g_path_get_dirname(folder);
+			g_free(folder);
+			folder = above;
+		}
+		g_free(folder);
+	}
+	return NULL;
+}
+
+static void
+resolve(guesser *g, const char *includer, const char *name, bool quoted)
+{
+	char *own = g_path_get_dirname(includer);
+	bool beside = quoted && exists(own, name);
+	if (beside)
+		add_unique(g->files, hd_canonical_path(name, own));
+	g_free(own);
+	if (beside || g_path_is_absolute(name))
+		return;
+	for (guint i = 0; i < g->folders->len; i++)
+		if (exists(g_ptr_array_index(g->folders, i), name)) {
+			add_unique(g->files, hd_canonical_path(name, g_ptr_array_index(g->folders, i)));
+			return;
+		}
+	char *root = root_of_known(g, name);
+	if (!root && !exists("/usr/include", name))
+		root = root_nearby(g, name);
+	if (!root)
+		return;
+	add_unique(g->files, hd_canonical_path(name, root));
+	add_unique(g->folders, root);
+}
+
+/* The name in an #include line, or NULL. */
+static char *
+included(const char *line, const char *end, bool *quoted)
+{
+	while (line < end && g_ascii_isspace(*line))
+		line++;
+	if (line == end || *line++ != '#')
+		return NULL;
+	while (line < end && (*line == ' ' || *line == '\t'))
+		line++;
+	if ((gsize)(end - line) < strlen("include") || strncmp(line, "include", strlen("include")) != 0)
+		return NULL;
+	line += strlen("include");
+	while (line < end && *line != '"' && *line != '<')
+		line++;
+	if (line == end)
+		return NULL;
+	*quoted = *line == '"';
+	const char *close = memchr(line + 1, *quoted ? '"' : '>', (gsize)(end - line - 1));
+	return close && close > line + 1 ? g_strndup(line + 1, (gsize)(close - line - 1)) : NULL;
+}
+
+static void
+look_into(guesser *g, const char *path)
+{
+	char *text = NULL;
+	gsize size = 0;
+	if (!g_hash_table_add(g->read, g_strdup(path)) || hd_path_is_system(path) ||
+	    !g_file_get_contents(path, &text, &size, NULL))
+		return;
+	for (const char *line = text, *end = text + size; line < end && size <= FILE_MOST;) {
+		const char *next = memchr(line, '\n', (gsize)(end - line));
+		next = next ? next : end;
+		bool quoted = false;
+		char *name = included(line, next, &quoted);
+		if (name)
+			resolve(g, path, name, quoted);
+		g_free(name);
+		line = next + 1;
+	}
+	g_free(text);
+}
+
+GPtrArray *
+hd_includes_guess(const char *source, const char *directory, const GPtrArray *files, const GPtrArray *folders)
+{
+	guesser g = {source, directory, g_ptr_array_new_with_free_func(g_free),
+		     g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+		     g_ptr_array_new_with_free_func(g_free)};
+	g_ptr_array_add(g.files, g_strdup(source));
+	for (guint i = 0; files && i < files->len; i++)
+		add_unique(g.files, hd_canonical_path(g_ptr_array_index(files, i), directory));
+	for (guint i = 0; i < g.files->len; i++) { /* grows as headers are found */
+		char *path = g_strdup(g_ptr_array_index(g.files, i));
+		look_into(&g, path);
+		g_free(path);
+	}
+	char *own = g_path_get_dirname(source);
+	for (guint i = 0; folders && i < folders->len; i++) {
+		char *folder = hd_canonical_path(g_ptr_array_index(folders, i), directory);
+		char *slashed = g_strconcat(folder, "/", NULL);
+		if (!hd_path_is_system(slashed) && strcmp(folder, own) != 0 && strcmp(folder, directory) != 0 &&
+		    g_file_test(folder, G_FILE_TEST_IS_DIR))
+			add_unique(g.folders, folder);
+		else
+			g_free(folder);
+		g_free(slashed);
+	}
+	g_free(own);
+	g_ptr_array_unref(g.files);
+	g_hash_table_unref(g.read);
+	return g.folders;
+}

@@ -1,0 +1,15 @@
+# reloader: saved files in at the top, a patched program out at the bottom, events up.
+noinst_LIBRARIES += reloader/libreloader.a
+reloader_libreloader_a_SOURCES = \
+	reloader/apply.c \
+	reloader/discover.c \
+	reloader/examine.c \
+	reloader/join.c \
+	reloader/judge.c \
+	reloader/pins.c \
+	reloader/private.h \
+	reloader/promote.c \
+	reloader/reloader.c reloader/reloader.h \
+	reloader/tier.c \
+	reloader/undo.c \
+	reloader/update.c

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the reloader share; nobody else includes this. */
+#ifndef HD_RELOADER_PRIVATE_H
+#define HD_RELOADER_PRIVATE_H
+
+#include "base/error.h"
+#include "reloader/history/module.h"
+#include "reloader/reloader.h"
+#include "watcher/watcher.h"
+
+typedef struct hd_update hd_update;
+typedef struct hd_attempt hd_attempt;
+typedef struct hd_pins hd_pins;
+
+struct hd_reloader {
+	hd_reloader_options options; /* strings are owned */
+	hd_model *model;
+	GPtrArray *listeners;
+	char *program_path; /* found, canonical */
+	hd_image *image;    /* of the program */
+	hd_target *target;
+	hd_scope *scope;
+	hd_builder *builder;
+	hd_compdb *compdb;
+	hd_watcher *watcher;
+	hd_pins *pins;
+	GHashTable *texts; /* char *path -> GBytes *: every known file as last processed */
+	GHashTable
+		*originals;   /* char *path -> GBytes *: files changed since the program was built, as they were then */
+	GHashTable *unknown;  /* set of char *path: changed since the program was built, from nobody knows what */
+	GHashTable *strays;   /* set of char *path: sources saved that are no part of the program */
+	GHashTable *pending;  /* set of char *path: saved, and not live yet */
+	GHashTable *running;  /* char *path -> GBytes *: saved since the last outcome that left nothing pending, as they
+				 were then */
+	GQueue *batches;      /* of hd_watch_message *: waiting for the running update */
+	hd_update *update;    /* NULL: none */
+	hd_update *promotion; /* beside it; NULL: none */
+	hd_instant *instant;  /* NULL: libtcc is not to be used */
+	GHashTable *said;     /* set of char *: why libtcc was ruled out, told to the user once */
+	GPtrArray *waits;
+	guint next_wait;
+	gint64 written_ns; /* of the last update */
+	guint watcher_source, exit_source, tick_source, restart_source;
+};
+
+/* ---- reloader.c ---- */
+/* Gives an event to every listener; takes it. */
+void hd_reloader_emit(hd_reloader *reloader, hd_event *event);
+void hd_reloader_warn(hd_reloader *reloader, const char *code, const hd_position *where, const char *format, ...)
+	G_GNUC_PRINTF(4, 5);
+/* An update has had its outcome: the next may begin. */
+void hd_reloader_next(hd_reloader *reloader);
+/* When control has returned to the main loop. */
+void hd_reloader_restart_soon(hd_reloader *reloader);
+
+/* ---- discover.c ---- */
+/* Finds and checks the program, its project and its compilation database. */
+bool hd_discover_program(hd_reloader *reloader, GError **error);
+/* Makes modules of the units of every loaded object; those known are kept.
+ * Returns the files they are made of that were not known, new strings. */
+GPtrArray *hd_discover_modules(hd_reloader *reloader);
+/* Whether some module is part of this object. */
+bool hd_discover_has_modules(const hd_reloader *reloader, const hd_loaded *home);
+/* The command of a copy, looked for once; NULL with an error: none. */
+const hd_command *hd_discover_command(hd_reloader *reloader, hd_copy *copy, GError **error);
+/* The content of files as they are now, for those not known yet. */
+void hd_discover_texts(hd_reloader *reloader, GPtrArray *files);
+
+typedef struct {
+	hd_copy *copy;
+	int version;	     /* what it will be if it goes live */
+	hd_attempt *attempt; /* by libtcc; NULL: none was made */
+	hd_build *build, *base_build;
+	hd_build_result *result; /* of the text saved */
+	hd_build_result *base;	 /* of the text the program was built of; only where it was needed */
+	hd_object *object;
+	hd_unit *unit;
+	hd_diff *diff;
+	GHashTable *also; /* set of names: what switches although it is the same; NULL: nothing */
+	hd_plan *plan;
+	hd_linked *linked;
+	guint64 jit, jit_image;
+	bool joins; /* it was not in the program before */
+} hd_job;
+
+typedef enum {
+	HD_UPDATE_INSTANT,  /* libtcc builds what changed */
+	HD_UPDATE_BUILD,    /* the program's own compiler builds what was saved */
+	HD_UPDATE_PROMOTION /* it builds what libtcc made live */
+} hd_update_kind;
+
+struct hd_update {
+	hd_reloader *reloader;
+	hd_update_kind kind;
+	GPtrArray *files; /* of char *: the batch, relative */
+	GHashTable *work; /* set of char *path: the batch and what was pending */
+	GPtrArray *jobs;  /* of hd_job * */
+	guint running;	  /* builds not finished yet */
+	gint64 written_ns, begun_ns, built_ns;
+	bool warned; /* said already that ptrace is denied */
+	guint retry_source;
+};
+
+/* ---- update.c: from a saved batch to compiled objects ---- */
+void hd_update_begin(hd_reloader *reloader, hd_watch_message *batch); /* takes the message */
+hd_update *hd_update_new(hd_reloader *reloader, hd_update_kind kind);
+void hd_update_free(hd_update *update);
+/* The job for a copy, made where there is none. */
+hd_job *hd_update_job(hd_update *update, hd_copy *copy);
+/* Whether a file of the update is known to be part of the copy; whether one may be, for all that is known. */
+bool hd_update_concerns(const hd_update *update, const hd_copy *copy);
+bool hd_update_may_concern(const hd_update *update, const hd_copy *copy);
+/* Gives the job's module its coming version, and says that it is being built. */
+void hd_update_number(hd_update *update, hd_job *job);
+/* Lets the program's own compiler build. */
+void hd_update_build(hd_update *update);
+/* The text of the job's version has a name of its own in debug information; new string, NULL: its real one. */
+char *hd_update_keep_text(hd_update *update, const hd_job *job);
+/* Everything is built. */
+void hd_update_finish(hd_update *update);
+
+/* ---- tier.c: by libtcc, where it can ---- */
+/* false: libtcc is not to be tried. Else the update is finished, or built otherwise, when it has answered. */
+bool hd_tier_begin(hd_update *update);
+void hd_attempt_free(hd_attempt *attempt);
+/* Names of the functions that the edit changed (NULL: not known); and of those that must be new with them. */
+GHashTable *hd_attempt_changed(const hd_attempt *attempt);
+GHashTable *hd_attempt_placed(const hd_attempt *attempt);
+/* What libtcc built is refused: the program's own compiler takes over. */
+void hd_tier_abandon(hd_update *update, const char *why);
+/* The update is live, or says what runs: what its attempts have read is what runs. */
+void hd_tier_settle(hd_update *update);
+
+/* ---- promote.c: the program's own build of what libtcc made live ---- */
+/* Begins, when there is something to promote and nothing else to do. */
+void hd_promote(hd_reloader *reloader);
+void hd_promote_cancel(hd_reloader *reloader);
+/* Its outcomes. Where it cannot go live, libtcc's code stays, and the user is told why. */
+void hd_promote_failed(hd_update *promotion, const hd_job *job);
+void hd_promote_held(hd_update *promotion, const hd_refusal *refusal);
+
+/* ---- apply.c: from compiled objects to a verdict ---- */
+typedef enum {
+	HD_APPLY_OVER,	  /* it had its outcome */
+	HD_APPLY_AGAIN,	  /* a debugger holds the program: to be tried again */
+	HD_APPLY_REBUILD, /* what libtcc built does not fit: to be built by the program's own compiler */
+} hd_applied;
+
+/* Every build is done: one outcome. */
+hd_applied hd_apply(hd_update *update);
+
+/* ---- judge.c: would it break the program ---- */
+/* Takes the error, which may be NULL. */
+hd_refusal *hd_judge_unreadable(hd_refusal_code code, const hd_job *job, GError *error);
+/* The debug information of what runs. */
+const hd_unit *hd_judge_running_unit(const hd_copy *copy, GError **error);
+/* After every job was compared and its names are bound. */
+void hd_judge_types(hd_update *update, hd_job *job, GPtrArray *refusals, GPtrArray *warnings);
+void hd_judge_deletions(hd_update *update, hd_job *job, GPtrArray *refusals);
+void hd_judge_constants(hd_update *update, hd_job *job, GPtrArray *refusals);
+
+/* ---- join.c: sources that are not in the program yet ---- */
+/* Makes modules of those that may join with this update. */
+void hd_join_candidates(hd_update *update);
+/* Everything is built: those that do not join leave the update. */
+void hd_join_decide(hd_update *update);
+/* The update went live; or it did not, and they are strays again. */
+void hd_join_settle(hd_update *update);
+void hd_join_withdraw(hd_update *update);
+
+/* ---- undo.c ---- */
+bool hd_undo_last(hd_reloader *reloader, const char *module, bool again, GError **error);
+
+/* ---- pins.c: who is in old code ---- */
+hd_pins *hd_pins_new(hd_reloader *reloader);
+void hd_pins_free(hd_pins *pins);
+/* Every thread as it was at a commit: says who became pinned, and who was released. */
+void hd_pins_take(hd_pins *pins, const GPtrArray *samples);
+/* Processes and threads as they are now, into the model; says who came and went. */
+void hd_pins_refresh(hd_pins *pins);
+
+/* Files have their real name again where debug information names a kept version. */
+void hd_reloader_real_position(const hd_reloader *reloader, hd_position *position);
+/* The file that a version's debug information names: scratch/v3/net.c; new string. */
+char *hd_reloader_version_path(const hd_reloader *reloader, const hd_module *module, int version);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is loaded, as the dynamic loader's own list has it (link.h: r_debug,
+ * link_map), whose order is the order of symbol search. */
+#include "config.h"
+
+#include "reloader/target/private.h"
+
+#include "base/error.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <link.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MOST_OBJECTS 4096
+
+static void
+free_object(void *data)
+{
+	hd_target_object *object = data;
+	g_free(object->path);
+	g_free(object);
+}
+
+/* Where the file that owns this address begins and ends: from its program headers in memory. */
+static hd_target_object *
+describe(pid_t pid, const GArray *maps, guint64 bias, guint64 inside)
+{
+	const hd_map *map = hd_maps_find(maps, inside);
+	if (!map || map->path[0] != '/')
+		return NULL;
+	const hd_map *first = NULL;
+	for (guint i = 0; i < maps->len; i++) {
+		const hd_map *other = &g_array_index(maps, hd_map, i);
+		if (other->start > map->start)
+			break;
+		if (other->inode == map->inode && other->device == map->device && other->offset == 0)
+			first = other;
+	}
+	Elf64_Ehdr header;
+	if (!first || !hd_memory_read(pid, first->start, &header, sizeof header) ||
+	    memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof(Elf64_Phdr))
+		return NULL;
+	hd_target_object *object = g_new0(hd_target_object, 1);
+	object->path = g_strdup(map->path);
+	object->bias = bias;
+	object->device = map->device;
+	object->inode = map->inode;
+	object->low = G_MAXUINT64;
+	for (unsigned i = 0; i < header.e_phnum; i++) {
+		Elf64_Phdr segment;
+		if (!hd_memory_read(pid, first->start + header.e_phoff + i * sizeof segment, &segment,
+				    sizeof segment) ||
+		    segment.p_type != PT_LOAD)
+			continue;
+		object->low = MIN(object->low, bias + (segment.p_vaddr & ~(guint64)(HD_PAGE - 1)));
+		object->high = MAX(object->high, bias + segment.p_vaddr + segment.p_memsz);
+	}
+	if (object->low < object->high)
+		return object;
+	free_object(object);
+	return NULL;
+}
+
+/* DT_DEBUG's value; 0: the loader has not run, or there is none. */
+static guint64
+find_debug(const hd_target *target, pid_t pid)
+{
+	for (guint i = 0; target->dynamic && i < 1024; i++) {
+		Elf64_Dyn entry;
+		if (!hd_memory_read(pid, target->dynamic + i * sizeof entry, &entry, sizeof entry) ||
+		    entry.d_tag == DT_NULL)
+			break;
+		if (entry.d_tag == DT_DEBUG)
+			return entry.d_un.d_ptr;
+	}
+	return 0;
+}
+
+/* One walk of the list; false: the loader is changing it, or it makes no sense. */
+static bool
+walk(const hd_target *target, pid_t pid, guint64 debug, const GArray *maps, GPtrArray *objects)
+{
+	struct r_debug head;
+	if (!hd_memory_read(pid, debug, &head, sizeof head) || head.r_state != RT_CONSISTENT)
+		return false;
+	guint64 next = GPOINTER_TO_SIZE(head.r_map);
+	for (guint i = 0; next && i < MOST_OBJECTS; i++) {
+		struct link_map entry;
+		if (!hd_memory_read(pid, next, &entry, sizeof entry))
+			return false;
+		guint64 dynamic = GPOINTER_TO_SIZE(entry.l_ld);
+		hd_target_object *object = describe(pid, maps, entry.l_addr, dynamic);
+		if (object && object->inode == target->agent_inode && object->device == target->agent_device)
+			g_clear_pointer(&object, free_object);
+		if (object)
+			g_ptr_array_add(objects, object);
+		next = GPOINTER_TO_SIZE(entry.l_next);
+	}
+	/* Nothing was loaded or unloaded while we read. */
+	struct r_debug after;
+	return hd_memory_read(pid, debug, &after, sizeof after) && after.r_state == RT_CONSISTENT &&
+	       after.r_map == head.r_map;
+}
+
+const GPtrArray *
+hd_target_objects(hd_target *target, GError **error)
+{
+	pid_t pid = hd_target_witness(target);
+	if (!pid) {
+		g_set_error(error, HD_ERROR, HD_ERROR_GONE, "the program has ended");
+		return NULL;
+	}
+	if (!target->debug)
+		target->debug = find_debug(target, pid);
+	guint64 debug = target->debug;
+	GPtrArray *objects = NULL;
+	for (int attempt = 0; attempt < 50; attempt++) {
+		GArray *maps = hd_maps_read(pid, error);
+		if (!maps)
+			return NULL;
+		objects = g_ptr_array_new_with_free_func(free_object);
+		bool good = true;
+		if (debug)
+			good = walk(target, pid, debug, maps, objects);
+		else {
+			hd_target_object *only = describe(pid, maps, target->bias, target->main);
+			if (only)
+				g_ptr_array_add(objects, only);
+		}
+		g_array_free(maps, true);
+		if (good && objects->len > 0)
+			break;
+		g_clear_pointer(&objects, g_ptr_array_unref);
+		g_usleep(1000);
+	}
+	if (!objects) {
+		g_set_error(error, HD_ERROR, HD_ERROR_IO, "cannot read the list of loaded objects of process %d",
+			    (int)target->pid);
+		return NULL;
+	}
+	g_clear_pointer(&target->objects, g_ptr_array_unref);
+	target->objects = objects;
+	return objects;
+}
+
+static guint64
+symbol_in_file(const char *path, const char *name)
+{
+	guint64 value = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	elf_version(EV_CURRENT);
+	Elf *elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	Elf_Scn *section = NULL;
+	while (elf && !value && (section = elf_nextscn(elf, section))) {
+		GElf_Shdr header;
+		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_DYNSYM || header.sh_entsize == 0)
+			continue;
+		Elf_Data *data = elf_getdata(section, NULL);
+		int count = (int)(header.sh_size / header.sh_entsize);
+		for (int i = 0; data && i < count && !value; i++) {
+			GElf_Sym symbol;
+			if (!gelf_getsym(data, i, &symbol) || symbol.st_shndx == SHN_UNDEF)
+				continue;
+			const char *found = elf_strptr(elf, header.sh_link, symbol.st_name);
+			if (found && strcmp(found, name) == 0)
+				value = symbol.st_value;
+		}
+	}
+	elf_end(elf);
+	if (fd >= 0)
+		close(fd);
+	return value;
+}
+
+guint64
+hd_object_symbol(const hd_target_object *object, const char *name)
+{
+	guint64 value = symbol_in_file(object->path, name);
+	return value ? object->bias + value : 0;
+}
+
+guint64
+hd_target_symbol(hd_target *target, const char *name)
+{
+	const GPtrArray *objects = hd_target_objects(target, NULL);
+	for (guint i = 0; objects && i < objects->len; i++) {
+		guint64 address = hd_object_symbol(g_ptr_array_index(objects, i), name);
+		if (address)
+			return address;
+	}
+	return 0;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of this folder share. Nobody else includes it. */
+#ifndef HD_TARGET_PRIVATE_H
+#define HD_TARGET_PRIVATE_H
+
+#include "reloader/target/target.h"
+
+#include <sys/user.h>
+
+/* ---- /proc/PID/maps (maps.c) ---- */
+
+typedef struct {
+	guint64 start, end, offset;
+	guint64 device, inode;
+	bool readable, writable, executable, shared;
+	char *path; /* owned; "" for anonymous memory */
+} hd_map;
+
+/* Of hd_map, by address, with clear function. */
+GArray *hd_maps_read(pid_t pid, GError **error);
+const hd_map *hd_maps_find(const GArray *maps, guint64 address);
+/* The place for `size` bytes closest below `from` (above it when `upwards`) that none of maps touches,
+ * inside [floor, ceiling). 0: none. */
+guint64 hd_maps_hole(const GArray *maps, guint64 size, guint64 from, guint64 floor, guint64 ceiling, bool upwards);
+
+/* ---- the target ---- */
+
+#define HD_PAGE 4096
+#define HD_TOKEN 16
+
+/* A page shared with every process of the program, at the same address in
+ * each, read-only there. Whoever has the token in it comes from fork. The rest
+ * is room for the strings of injected calls. */
+typedef struct {
+	guint64 address;
+	guint8 *view;
+	int fd;
+} hd_mark;
+
+typedef struct {
+	guint64 next, previous, image, size;
+} hd_jit_entry; /* struct jit_code_entry of gdb's JIT interface */
+
+struct hd_target {
+	char *program;
+	pid_t pid;
+	int pidfd;
+	bool ended; /* and its status collected */
+	int status;
+	bool running; /* detached; false: stopped at main, traced by the thread that started it */
+	guint64 bias, main, dynamic;
+	guint64 debug;	      /* r_debug, the loader's list; 0: not known yet, or there is none */
+	guint64 stack_end;    /* of the first thread */
+	guint64 syscall_code; /* address of a `syscall` instruction */
+	hd_mark mark;
+	guint64 agent_device, agent_inode;
+	GPtrArray *objects; /* of hd_target_object * */
+	GPtrArray *arenas;  /* of arena * */
+	guint commits;	    /* that have succeeded */
+	GHashTable *others; /* pid -> inode of /proc/pid: processes known not to be the program's */
+	GHashTable *family; /* pids that were the program's, to be reaped when they are ours to reap */
+	guint64 jit_descriptor;
+	GArray *jit_nodes;  /* of guint64: addresses of the list's nodes, first first */
+	GArray *jit_spares; /* of guint64: nodes to be used again */
+	GHashTable *code;   /* GBytes * -> code image (unwind.c) */
+	void *unwinder;	    /* unwind.c's, made when first needed */
+};
+
+/* ---- one process and one thread that are stopped (stop.c) ---- */
+
+typedef enum {
+	HD_THREAD_SEIZED,  /* traced, runs */
+	HD_THREAD_STOPPED, /* in a ptrace stop */
+	HD_THREAD_INSIDE,  /* asleep in the kernel and not to be woken; it stops before it runs any code of the program
+			    */
+	HD_THREAD_GONE,
+} hd_thread_state;
+
+typedef struct {
+	pid_t pid, tid;
+	hd_thread_state state;
+	int signal;	  /* to be delivered when it goes on; 0: none */
+	bool listening;	  /* stopped by job control: goes on being so */
+	bool interrupted; /* was asked to stop */
+	bool plain;	  /* in a trap of PTRACE_INTERRUPT: system calls can be injected */
+	bool changed;	  /* registers are to be written before it goes on */
+	bool stop_again;  /* a SIGSTOP was taken from it */
+	struct user_regs_struct regs;
+} hd_thread;
+
+typedef struct {
+	pid_t pid;
+	pid_t reader; /* a thread of it that has memory */
+	int memory;   /* /proc/PID/mem */
+	bool listed;  /* every thread of it is known */
+	bool gone;    /* ended, or called exec */
+} hd_process;
+
+typedef struct {
+	hd_target *target;
+	GArray *threads;	/* of hd_thread */
+	GArray *processes;	/* of hd_process */
+	GHashTable *index;	/* tid -> index in threads + 1 */
+	guint64 existing, last; /* hd_births before the last search */
+	gint64 began;		/* when the first thread stopped; 0: none has */
+	gint64 ended;
+} hd_stop;
+
+/* Runs work in a thread of its own and waits for it. ptrace ties a traced
+ * thread to the thread that traces it, so whatever work leaves attached, on
+ * whatever path, the kernel lets go when that thread ends. */
+bool hd_tracer_run(void (*work)(void *data), void *data, GError **error);
+
+/* The three steps of a stop, in a tracer; each failure asks for hd_stop_release. */
+hd_stop *hd_stop_new(hd_target *target);
+/* Attaches to every thread of every process; they run on. New ones are attached as they are made. */
+bool hd_stop_attach(hd_stop *stop, GError **error);
+/* Stops them all and reads their registers. */
+bool hd_stop_now(hd_stop *stop, GError **error);
+/* Lets go of everything; the registers that were changed are written. */
+void hd_stop_release(hd_stop *stop);
+void hd_stop_free(hd_stop *stop);
+
+/* Waits for the next stop of a traced thread. false: it ended, or the time (ns, monotonic) has come. */
+bool hd_wait_stop(pid_t tid, gint64 until, int *status);
+/* One instruction further; a signal that comes instead is kept in thread->signal. */
+bool hd_thread_step(hd_thread *thread);
+/* Where a thread that was asked to stop will go on, if it sleeps in the kernel; its state says so then. */
+bool hd_thread_look_inside(hd_thread *thread);
+hd_process *hd_stop_process(hd_stop *stop, pid_t pid);
+/* If its system call was cut short by us alone, makes it start again. */
+void hd_thread_hide_interrupt(hd_thread *thread);
+
+/* ---- finding processes (process.c) ---- */
+
+/* Pids of all processes of the program; of pid_t. */
+GArray *hd_process_find(hd_target *target, GError **error);
+/* A thread of the process through which its memory is reached: the first one, if that lives. 0: none. */
+pid_t hd_process_reader(const hd_target *target, pid_t pid);
+/* The same of any process of the program, the first one if it lives. 0: it has ended. */
+pid_t hd_target_witness(hd_target *target);
+/* Appends the thread ids of a process to tids (of pid_t), complete unless it ended. */
+void hd_process_threads(pid_t pid, GArray *tids);
+/* The system's processes and threads: how many there are, and the pid given last. */
+typedef struct {
+	guint64 existing, last;
+} hd_births;
+hd_births hd_births_now(void);
+/* All processes of the program and all that they started; of pid_t. */
+GArray *hd_process_descendants(hd_target *target);
+/* Collects children that the program orphaned, which are ours then. */
+void hd_process_reap(hd_target *target);
+/* State letter and tracer of a thread; false: gone. */
+bool hd_thread_status(pid_t tid, char *state, pid_t *tracer);
+char *hd_process_name(pid_t pid);
+/* Collects the first process' wait status when it comes by. */
+void hd_target_note_exit(hd_target *target, pid_t pid, int status);
+
+/* ---- injected calls (inject.c): the thread is traced by the caller and stopped ---- */
+
+typedef struct {
+	hd_target *target;
+	hd_thread *thread;
+	guint64 mask;
+	struct user_regs_struct regs;
+	struct iovec *extended; /* floating point and vector state; NULL: not saved */
+} hd_inject;
+
+bool hd_inject_begin(hd_inject *inject, hd_target *target, hd_thread *thread, GError **error);
+/* result is the kernel's: -errno on failure. false: the thread was lost. */
+bool hd_inject_syscall(hd_inject *inject, long number, const guint64 arguments[6], gint64 *result, GError **error);
+/* Calls a function with up to two arguments; trap: an address that holds an int3. */
+bool hd_inject_call(hd_inject *inject, guint64 function, guint64 first, guint64 second, guint64 trap, guint64 *result,
+		    GError **error);
+/* The thread is as it was. */
+bool hd_inject_end(hd_inject *inject, GError **error);
+/* Address of two bytes 0f 05 in executable memory; 0: none. */
+guint64 hd_find_syscall(pid_t pid, const GArray *maps);
+
+/* ---- memory ---- */
+
+/* Whole range or false. */
+bool hd_memory_read(pid_t pid, guint64 address, void *out, gsize size);
+/* As much as is mapped from address on. */
+gsize hd_memory_read_some(pid_t pid, guint64 address, void *out, gsize size);
+
+/* ---- objects.c ---- */
+
+/* Address of a symbol that a loaded object defines in .dynsym; 0: none. */
+guint64 hd_target_symbol(hd_target *target, const char *name);
+guint64 hd_object_symbol(const hd_target_object *object, const char *name);
+
+/* ---- arena.c ---- */
+
+/* An anonymous file of that size, mapped writable. -1 on failure. */
+int hd_shared_memory(const char *name, gsize size, guint8 **view, GError **error);
+/* Injected openat, mmap, close in one stopped thread. fd -1: private anonymous memory. */
+bool hd_inject_map(hd_inject *inject, guint64 path, int fd, guint64 address, gsize size, int protection,
+		   GError **error);
+void hd_arenas_free(hd_target *target);
+/* Does the address lie in an arena for code? */
+/* Where the program has what our view shows; 0: not in an arena. A process into
+ * whose page a debugger wrote has that page to itself from then on: there, what
+ * is stored in the view must be written once more (commit.c). */
+guint64 hd_arena_program_address(const hd_target *target, const guint8 *view);
+bool hd_arena_has_code(const hd_target *target, guint64 address);
+
+/* ---- start.c, launch.c ---- */
+
+/* Forks; the child waits until release is written to, then execs; failed reports errno. */
+typedef struct {
+	pid_t pid;
+	int release, failed;
+} hd_launch;
+bool hd_launch_fork(const hd_target_options *options, hd_launch *launch, GError **error);
+
+/* ---- commit.c ---- */
+
+struct hd_commit {
+	GArray *writes;	    /* of hd_write */
+	GArray *exclusions; /* of hd_exclusion */
+	GArray *stores;	    /* of hd_store */
+	GArray *jit_added;  /* of hd_jit_added */
+	GArray *jit_gone;   /* of guint64: nodes */
+};
+
+typedef struct {
+	guint8 *view;
+	GBytes *bytes;
+} hd_store;
+
+typedef struct {
+	guint64 node, image, size;
+} hd_jit_added;
+
+/* jit.c: appends the writes that make the list what commit says; `nodes` is the new list. */
+GArray *hd_jit_prepare(hd_target *target, const hd_commit *commit, GArray *writes);
+void hd_jit_committed(hd_target *target, const hd_commit *commit, GArray *nodes);
+
+/* ---- sample.c ---- */
+
+#define HD_SAMPLE_STACK (256 * 1024)
+#define HD_STACK_LIMIT (64 * 1024 * 1024)
+
+typedef struct {
+	guint64 start, limit; /* limit: at most up to there; memory may end before */
+} hd_stack_range;
+
+/* The stack that a thread with these registers is on. */
+hd_stack_range hd_stack_current(const hd_target *target, const struct user_regs_struct *regs);
+/* When that is not its own (a signal's, a coroutine's): the part of its own that it
+ * points to, given words of the current one. false: it is its own, or nothing points there. */
+bool hd_stack_other(const hd_target *target, const hd_thread *thread, const guint64 *words, gsize count,
+		    hd_stack_range *range);
+
+typedef struct {
+	guint64 start;
+	gsize size;
+	guint8 *bytes;
+} hd_stack_copy;
+
+struct hd_sample {
+	pid_t pid, tid;
+	char name[16];
+	struct user_regs_struct regs;
+	bool registers;		/* false: only rip and rsp are known */
+	hd_stack_copy stack[2]; /* the one it is on, and its own if that is another */
+};
+
+/* From a thread that is stopped. */
+hd_sample *hd_sample_take(const hd_target *target, const hd_thread *thread);
+void hd_sample_name_all(GPtrArray *samples);
+
+/* ---- unwind.c ---- */
+
+void hd_unwinder_free(hd_target *target);
+GHashTable *hd_code_images_new(void);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The running program: started, found with all its processes and threads,
+ * stopped, read, written, unwound. The only code that calls ptrace, and only
+ * from the thread that started the program.
+ *
+ * Order of calls: hd_target_start (stopped at main), any number of
+ * hd_target_objects / hd_target_arena, hd_target_run (detached: from here the
+ * program runs free). Then hd_target_commit and hd_target_sample as often as
+ * wanted. Between those calls nothing of ours is attached.
+ *
+ * Addresses are the program's. Every process has the same layout: they come
+ * from fork. */
+#ifndef HD_TARGET_TARGET_H
+#define HD_TARGET_TARGET_H
+
+#include "base/place.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+typedef struct hd_target hd_target;
+
+typedef struct {
+	const char *program; /* path to execute, found already (PATH was searched) */
+	char *const *argv;
+	char *const *environment; /* NULL: ours */
+	int terminal; /* the pty's slave end that becomes the controlling terminal and 0, 1, 2; -1: ours are kept */
+	const char *agent; /* path of the agent's shared object; NULL: none */
+} hd_target_options;
+
+/* fork, be traced, exec, run to main (at main_offset, the symbol's address in the
+ * file; 0: found as __libc_start_main's argument; HD_ERROR_START names what was wrong), load the
+ * agent by calling dlopen there. The program inherits no descriptor of ours.
+ * It is stopped when this returns. */
+hd_target *hd_target_start(const hd_target_options *options, guint64 main_offset, GError **error);
+/* Forgets the program, which runs on; maps and patches stay. */
+void hd_target_free(hd_target *target);
+/* Detaches; the program runs. */
+bool hd_target_run(hd_target *target, GError **error);
+
+pid_t hd_target_pid(const hd_target *target);
+/* Polls readable when the first process has ended; owned by the target. */
+int hd_target_exit_fd(const hd_target *target);
+/* After that: its wait status, collected once and kept. false: still running. */
+bool hd_target_exit_status(hd_target *target, int *status);
+
+/* An ELF file mapped in the program. */
+typedef struct {
+	char *path;   /* of the file; "[vdso]" and the like left out */
+	guint64 bias; /* what is added to the file's addresses */
+	guint64 low, high;
+	guint64 device, inode;
+} hd_target_object;
+
+/* Loaded objects, the program first, then in the loader's (search) order; of
+ * hd_target_object *, owned by the target, read anew at each call. */
+const GPtrArray *hd_target_objects(hd_target *target, GError **error);
+
+/* Reads memory of one process (0: the first). May be used while it runs. */
+bool hd_target_read(hd_target *target, pid_t pid, guint64 address, void *out, gsize size, GError **error);
+
+/* ---- arenas ---- */
+
+typedef enum {
+	HD_ARENA_CODE,	/* shared by all processes, executable in the program, written through `view` */
+	HD_ARENA_DATA,	/* private to each process, zero until a commit writes it */
+	HD_ARENA_DEBUG, /* shared, read-only in the program: symbol files for gdb; anywhere */
+} hd_arena_kind;
+
+/* Room within ±2 GiB of object (ignored for DEBUG; one DEBUG arena). Maps the
+ * arena first if this object has none yet, in every process, by injected
+ * system calls. *view (CODE and DEBUG) is our writable mapping of it. Fails
+ * with HD_ERROR_IO when nothing is free. Released by hd_target_arena_free. */
+bool hd_target_arena(hd_target *target, const hd_target_object *object, hd_arena_kind kind, gsize size, gsize alignment,
+		     guint64 *address, guint8 **view, GError **error);
+void hd_target_arena_free(hd_target *target, guint64 address);
+
+/* ---- commit ---- */
+
+typedef enum {
+	HD_WRITE_ALWAYS,
+	HD_WRITE_REQUIRED,  /* expect must be there in every process, else the commit fails */
+	HD_WRITE_UNTOUCHED, /* only in processes where expect is there; else skipped and counted */
+} hd_write_mode;
+
+typedef struct {
+	guint64 address;
+	GBytes *bytes;
+	GBytes *expect; /* same length; NULL for ALWAYS */
+	hd_write_mode mode;
+} hd_write;
+
+typedef struct {
+	guint64 start, end; /* [start, end) */
+	bool frames;	    /* false: no program counter strictly inside (start, end); a thread there is stepped out.
+			     * true: no counter and no return address in [start, end] */
+} hd_exclusion;
+
+typedef struct hd_commit hd_commit;
+
+hd_commit *hd_commit_new(void);
+void hd_commit_free(hd_commit *commit);
+/* bytes and expect are referenced. Returns the write's index. */
+guint hd_commit_write(hd_commit *commit, guint64 address, GBytes *bytes, GBytes *expect, hd_write_mode mode);
+void hd_commit_exclude(hd_commit *commit, guint64 start, guint64 end, bool frames);
+/* A copy into our own view of shared memory, made at the same instant (code arenas). */
+void hd_commit_store(hd_commit *commit, guint8 *view, GBytes *bytes);
+guint hd_commit_size(const hd_commit *commit);
+
+typedef struct {
+	guint processes, threads;
+	gint64 pause_ns;    /* longest time any thread stood still */
+	gint64 live_ns;	    /* monotonic: the last thread was released */
+	GArray *skipped;    /* of guint: for each write, in how many processes it was skipped */
+	GPtrArray *samples; /* of hd_sample *: every thread as it was at that instant */
+} hd_commit_result;
+
+void hd_commit_result_clear(hd_commit_result *result);
+
+/* Stops every thread of every process, checks exclusions, writes, lets go. All
+ * or nothing: on failure (HD_ERROR_BUSY, _DENIED, _IO, _GONE) every byte is as
+ * it was, and the program runs. No system call of the program returns EINTR for it.
+ * deadline_ms: how long to try again for exclusions. */
+bool hd_target_commit(hd_target *target, const hd_commit *commit, int deadline_ms, hd_commit_result *result,
+		      GError **error);
+
+/* ---- processes, threads, stacks ---- */
+
+typedef struct {
+	pid_t pid, ppid;
+	char *name;
+	GArray *threads; /* of hd_target_thread */
+} hd_target_process;
+
+typedef struct {
+	pid_t tid;
+	char name[16];
+} hd_target_thread;
+
+/* Living processes of the program (same executable, from fork), from /proc,
+ * without stopping anything; of hd_target_process *, with element free function. */
+GPtrArray *hd_target_processes(hd_target *target);
+
+/* A thread as it was: registers and a copy of its stack, to be unwound later. */
+typedef struct hd_sample hd_sample;
+void hd_sample_free(hd_sample *sample);
+pid_t hd_sample_pid(const hd_sample *sample);
+pid_t hd_sample_tid(const hd_sample *sample);
+const char *hd_sample_name(const hd_sample *sample);
+
+typedef struct {
+	guint64 pc; /* of the call, for frames above the innermost: already minus one */
+} hd_frame;
+
+/* Tells the unwinder of code that was placed in an arena: an ELF image whose
+ * allocated sections have sh_addr set. bytes is referenced. */
+void hd_target_add_code(hd_target *target, GBytes *elf);
+void hd_target_remove_code(hd_target *target, GBytes *elf);
+
+/* Unwinds; innermost frame first; of hd_frame. *complete: reached the thread's
+ * outermost frame; false: the rest is unknown, never "new". */
+GArray *hd_target_unwind(hd_target *target, const hd_sample *sample, bool *complete);
+
+/* Samples the given threads (of pid_t; NULL: all) with a stop as short as can be; of hd_sample *. */
+GPtrArray *hd_target_sample(hd_target *target, const GArray *tids, GError **error);
+
+/* ---- gdb ---- */
+
+/* Adds to commit what shows a symbol file (an ELF image in a DEBUG arena) to
+ * gdb by its JIT interface, or takes it away. false: the agent is not loaded. */
+bool hd_target_jit_add(hd_target *target, hd_commit *commit, guint64 image, gsize size, guint64 *handle);
+bool hd_target_jit_remove(hd_target *target, hd_commit *commit, guint64 handle);
+
+/* A signal to the first process, or its end with all its children (SIGTERM, then SIGKILL after grace_ms). */
+void hd_target_end(hd_target *target, int grace_ms);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Private to reloader/types: what the verdict is made of. */
+#ifndef HD_TYPES_COMPARE_H
+#define HD_TYPES_COMPARE_H
+
+#include "reloader/types/internal.h"
+
+/* Can two share memory, taking aggregates with a name as equal when their names are? */
+bool hd_type_same(const hd_type *old, const hd_type *now);
+
+typedef enum {
+	HD_DIFFERENCE_TYPE,
+	HD_DIFFERENCE_ADDED,
+	HD_DIFFERENCE_RENAMED,
+	HD_DIFFERENCE_REMOVED,
+	HD_DIFFERENCE_MOVED,
+	HD_DIFFERENCE_SIZE,
+} hd_difference_kind;
+
+typedef struct {
+	hd_difference_kind kind;
+	char *text; /* owned by the caller */
+	const char *file;
+	int line; /* in the new version */
+} hd_difference;
+
+/* The first difference between two complete structs or unions; false: none. */
+bool hd_type_difference(const hd_type *old, const hd_type *now, hd_difference *difference);
+
+/* Marks (hd_type.mark) every type of the unit that living data or other code may meet. */
+void hd_reach_mark(const hd_unit *unit);
+
+/* Types with a tag or a typedef's name, complete ones: "function/struct tag#n" -> hd_type *. */
+GHashTable *hd_reach_named(const hd_unit *unit);
+
+#endif

@@ -1,0 +1,17 @@
+# reloader/types: debug information of a translation unit; do two versions fit.
+noinst_LIBRARIES += reloader/types/libtypes.a
+reloader_types_libtypes_a_SOURCES = \
+	reloader/types/assertions.c reloader/types/assertions.h \
+	reloader/types/compare.h \
+	reloader/types/dwarf.c reloader/types/dwarf.h \
+	reloader/types/graph.c \
+	reloader/types/internal.h \
+	reloader/types/layout.c \
+	reloader/types/reach.c \
+	reloader/types/registers.c \
+	reloader/types/relocate.c \
+	reloader/types/shape.c \
+	reloader/types/sources.c reloader/types/sources.h \
+	reloader/types/unit.c reloader/types/unit.h \
+	reloader/types/verdict.c reloader/types/verdict.h \
+	reloader/types/walk.c

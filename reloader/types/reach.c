@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which types of a unit can living data have, or code elsewhere know?
+ *
+ * Whatever a pointer leads to, a variable with static storage holds, or a
+ * signature carries; and all that is inside of those by value. A type that
+ * only automatic variables and constants have is free: each version of the
+ * code has its own. One that nothing has is not: a cast
+ * or a sizeof uses it, and gcc records no pointer for `(struct s *)p`. */
+#include "config.h"
+
+#include "reloader/types/compare.h"
+
+#include <string.h>
+
+enum { FREE, LOCAL, REACHED };
+
+typedef struct {
+	GPtrArray *pending;
+	guint mark;
+} spread;
+
+static void
+push(spread *s, hd_type *type)
+{
+	if (type->mark >= s->mark)
+		return;
+	type->mark = s->mark;
+	g_ptr_array_add(s->pending, type);
+}
+
+/* What is inside by value is reached too. */
+static void
+settle(spread *s)
+{
+	while (s->pending->len > 0) {
+		hd_type *type = g_ptr_array_steal_index_fast(s->pending, s->pending->len - 1);
+		if (type->kind != HD_TYPE_POINTER)
+			push(s, type->target);
+		for (guint i = 0; type->members && i < type->members->len; i++)
+			push(s, g_array_index(type->members, hd_member, i).type);
+		for (guint i = 0; type->parameters && i < type->parameters->len; i++)
+			push(s, type->parameters->pdata[i]);
+	}
+}
+
+void
+hd_reach_mark(const hd_unit *unit)
+{
+	spread s = {.pending = g_ptr_array_new(), .mark = LOCAL};
+	for (guint i = 0; i < unit->types->len; i++)
+		((hd_type *)unit->types->pdata[i])->mark = FREE;
+	for (guint i = 0; i < unit->types->len; i++) {
+		hd_type *type = unit->types->pdata[i];
+		if (type->local)
+			push(&s, type);
+	}
+	for (guint i = 0; i < unit->variables->len; i++) {
+		const hd_variable_slot *slot = unit->variables->pdata[i];
+		if (slot->open.constant)
+			push(&s, (hd_type *)slot->type);
+	}
+	settle(&s);
+	s.mark = REACHED;
+	for (guint i = 0; i < unit->types->len; i++) {
+		hd_type *type = unit->types->pdata[i];
+		if (type->kind == HD_TYPE_POINTER)
+			push(&s, type->target);
+		else if (type->mark == FREE && (type->kind == HD_TYPE_STRUCT || type->kind == HD_TYPE_UNION))
+			push(&s, type);
+	}
+	for (guint i = 0; i < unit->variables->len; i++) {
+		const hd_variable_slot *slot = unit->variables->pdata[i];
+		if (!slot->open.constant)
+			push(&s, (hd_type *)slot->type);
+	}
+	for (guint i = 0; i < unit->functions->len; i++)
+		push(&s, ((hd_function_slot *)unit->functions->pdata[i])->type);
+	settle(&s);
+	for (guint i = 0; i < unit->types->len; i++) {
+		hd_type *type = unit->types->pdata[i];
+		type->mark = type->mark == REACHED;
+	}
+	g_ptr_array_unref(s.pending);
+}
+
+static gint
+by_line(gconstpointer a, gconstpointer b)
+{
+	const hd_type *x = *(hd_type *const *)a, *y = *(hd_type *const *)b;
+	int files = g_strcmp0(x->file, y->file);
+	return files ? files : x->line - y->line;
+}
+
+GHashTable *
+hd_reach_named(const hd_unit *unit)
+{
+	GHashTable *named = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	GPtrArray *types = g_ptr_array_new();
+	for (guint i = 0; i < unit->types->len; i++) {
+		hd_type *type = unit->types->pdata[i];
+		if (*hd_type_keyword(type) && hd_type_tag(type) && type->complete)
+			g_ptr_array_add(types, type);
+	}
+	g_ptr_array_sort(types, by_line);
+	for (guint i = 0; i < types->len; i++) {
+		hd_type *type = types->pdata[i];
+		char *key = NULL;
+		guint ordinal = 0;
+		do {
+			g_free(key);
+			key = g_strdup_printf("%s/%s %s#%u", type->function ? type->function : "",
+					      hd_type_keyword(type), hd_type_tag(type), ordinal++);
+		} while (g_hash_table_contains(named, key));
+		g_hash_table_insert(named, key, type);
+	}
+	g_ptr_array_unref(types);
+	return named;
+}

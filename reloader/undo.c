@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Taking transactions back and putting them on again. What every entry must
+ * hold follows from which bodies are undone; so both are one commit. */
+#include "config.h"
+
+#include "reloader/private.h"
+
+#define UNDO_DEADLINE_MS 500
+
+static bool
+has_version(const hd_copy *copy, int version)
+{
+	for (guint i = 0; i < copy->revisions->len; i++)
+		if (((hd_revision *)g_ptr_array_index(copy->revisions, i))->version == version)
+			return true;
+	return false;
+}
+
+typedef void each_copy(hd_copy *copy, int version, bool undone, hd_commit *commit);
+
+static void
+mark(hd_copy *copy, int version, bool undone, hd_commit *commit)
+{
+	(void)commit;
+	hd_bindings_mark(copy->bindings, version, undone);
+}
+
+static void
+redirect(hd_copy *copy, int version, bool undone, hd_commit *commit)
+{
+	GHashTableIter iter;
+	gpointer function;
+	g_hash_table_iter_init(&iter, copy->bindings->functions);
+	while (g_hash_table_iter_next(&iter, NULL, &function))
+		hd_function_redirect(function, commit);
+	for (guint i = 0; i < copy->revisions->len; i++) {
+		const hd_revision *revision = g_ptr_array_index(copy->revisions, i);
+		if (revision->version == version && revision->linked)
+			hd_linked_revert_data(revision->linked, commit, !undone);
+	}
+}
+
+static void
+settle(hd_copy *copy, int version, bool undone, hd_commit *commit)
+{
+	(void)commit;
+	GHashTableIter iter;
+	gpointer function;
+	g_hash_table_iter_init(&iter, copy->bindings->functions);
+	while (g_hash_table_iter_next(&iter, NULL, &function))
+		hd_function_redirected(function);
+	for (guint i = 0; i < copy->revisions->len; i++) {
+		const hd_revision *revision = g_ptr_array_index(copy->revisions, i);
+		if (revision->version == version && revision->linked)
+			hd_linked_reverted(revision->linked, !undone);
+	}
+	copy->text_unknown = true;
+	g_clear_pointer(&copy->reading, hd_reading_free);
+}
+
+static void
+for_each_copy(const hd_transaction *transaction, bool undone, hd_commit *commit, each_copy *each)
+{
+	for (guint p = 0; p < transaction->parts->len; p++) {
+		const hd_part *part = g_ptr_array_index(transaction->parts, p);
+		for (guint c = 0; c < part->module->copies->len; c++) {
+			hd_copy *copy = g_ptr_array_index(part->module->copies, c);
+			if (copy->bindings && has_version(copy, part->version))
+				each(copy, part->version, undone, commit);
+		}
+	}
+}
+
+static void
+record(hd_transaction *transaction, bool again, hd_event *event)
+{
+	transaction->undone = !again;
+	for (guint p = 0; p < transaction->parts->len; p++) {
+		const hd_part *part = g_ptr_array_index(transaction->parts, p);
+		hd_module *module = part->module;
+		for (guint i = 0; i < module->versions->len; i++) {
+			hd_version_view *version = g_ptr_array_index(module->versions, i);
+			if (version->version == part->version)
+				version->undone = !again;
+		}
+		hd_module_choose_live(module);
+		hd_module_settle(module);
+		hd_module_change *change = g_new0(hd_module_change, 1);
+		change->module = g_strdup(module->name);
+		change->version = module->view.live;
+		change->compiler = g_strdup(part->change->compiler);
+		change->functions =
+			g_ptr_array_copy(part->change->functions, (GCopyFunc)(void (*)(void))g_strdup, NULL);
+		change->data = g_ptr_array_copy(part->change->data, (GCopyFunc)(void (*)(void))g_strdup, NULL);
+		g_ptr_array_set_free_func(change->functions, g_free);
+		g_ptr_array_set_free_func(change->data, g_free);
+		g_ptr_array_add(event->modules, change);
+	}
+}
+
+static bool
+find(hd_reloader *r, const char *name, bool again, hd_transaction **out, GError **error)
+{
+	hd_module *module = name ? hd_model_named(r->model, name) : NULL;
+	if (name && !module) {
+		g_set_error(error, HD_ERROR, HD_ERROR_USAGE, "%s is no module of the program", name);
+		return false;
+	}
+	*out = again ? hd_model_to_redo(r->model, module) : hd_model_to_undo(r->model, module);
+	if (*out)
+		return true;
+	g_set_error(error, HD_ERROR, HD_ERROR_USAGE, "there is nothing to %s%s%s", again ? "redo" : "undo",
+		    name ? " in " : "", name ? name : "");
+	return false;
+}
+
+bool
+hd_undo_last(hd_reloader *r, const char *name, bool again, GError **error)
+{
+	hd_transaction *transaction;
+	if (!r->target || r->model->state != HD_PROGRAM_RUNNING) {
+		g_set_error(error, HD_ERROR, HD_ERROR_GONE, "the program does not run");
+		return false;
+	}
+	if (!find(r, name, again, &transaction, error))
+		return false;
+	hd_promote_cancel(r);
+	gint64 asked_ns = hd_now_ns();
+	hd_commit *commit = hd_commit_new();
+	for_each_copy(transaction, !again, NULL, mark);
+	for_each_copy(transaction, !again, commit, redirect);
+	hd_commit_result result = {0};
+	bool done = hd_target_commit(r->target, commit, UNDO_DEADLINE_MS, &result, error);
+	hd_commit_free(commit);
+	if (!done) {
+		for_each_copy(transaction, again, NULL, mark);
+		return false;
+	}
+	for_each_copy(transaction, !again, NULL, settle);
+	hd_event *event = hd_event_new(again ? HD_EVENT_REDONE : HD_EVENT_UNDONE);
+	event->transaction = transaction->number;
+	event->processes = result.processes;
+	event->threads = result.threads;
+	event->pause_us = (double)result.pause_ns / 1e3;
+	event->save_to_live_ms = (double)(result.live_ns - asked_ns) / 1e6;
+	record(transaction, again, event);
+	hd_reloader_emit(r, event);
+	hd_pins_take(r->pins, result.samples);
+	hd_commit_result_clear(&result);
+	hd_reloader_next(r);
+	return true;
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An update: from a saved batch to compiled objects. It builds the saved text
+ * of every unit that is made of a saved file, and, where no revision is known
+ * to compare it with, the text that the program was built of. */
+#include "config.h"
+
+#include "reloader/private.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+/* Between attempts while a debugger holds the program. */
+#define RETRY_MS 250
+
+static void
+job_free(hd_job *job)
+{
+	if (job->build)
+		hd_build_cancel(job->build);
+	if (job->base_build)
+		hd_build_cancel(job->base_build);
+	g_clear_pointer(&job->result, hd_build_result_free);
+	g_clear_pointer(&job->base, hd_build_result_free);
+	g_clear_pointer(&job->attempt, hd_attempt_free);
+	g_clear_pointer(&job->also, g_hash_table_unref);
+	g_clear_pointer(&job->diff, hd_diff_free);
+	g_clear_pointer(&job->plan, hd_plan_free);
+	g_clear_pointer(&job->object, hd_object_unref);
+	g_clear_pointer(&job->unit, hd_unit_free);
+	if (job->linked)
+		hd_linked_free(job->linked, true);
+	g_free(job);
+}
+
+hd_update *
+hd_update_new(hd_reloader *reloader, hd_update_kind kind)
+{
+	hd_update *update = g_new0(hd_update, 1);
+	update->reloader = reloader;
+	update->kind = kind;
+	update->files = g_ptr_array_new_with_free_func(g_free);
+	update->work = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	update->jobs = g_ptr_array_new_with_free_func((GDestroyNotify)job_free);
+	update->begun_ns = hd_now_ns();
+	return update;
+}
+
+void
+hd_update_free(hd_update *update)
+{
+	g_clear_handle_id(&update->retry_source, g_source_remove);
+	g_ptr_array_unref(update->jobs);
+	g_ptr_array_unref(update->files);
+	g_hash_table_unref(update->work);
+	g_free(update);
+}
+
+char *
+hd_reloader_version_path(const hd_reloader *r, const hd_module *module, int version)
+{
+	return g_strdup_printf("%s/v%d/%s", r->options.scratch, version,
+			       module->name[0] == '/' ? module->name + 1 : module->name);
+}
+
+void
+hd_reloader_real_position(const hd_reloader *r, hd_position *position)
+{
+	gsize length = strlen(r->options.scratch);
+	if (!position->file || strncmp(position->file, r->options.scratch, length) != 0 ||
+	    strncmp(position->file + length, "/v", 2) != 0)
+		return;
+	const char *name = strchr(position->file + length + 1, '/');
+	if (!name)
+		return;
+	char *real = g_build_filename(r->model->project, name + 1, NULL);
+	g_free(position->file);
+	position->file = real;
+}
+
+/* It stays readable for gdb under that name. */
+char *
+hd_update_keep_text(hd_update *update, const hd_job *job)
+{
+	hd_reloader *r = update->reloader;
+	GBytes *text = g_hash_table_lookup(r->texts, job->copy->module->path);
+	char *path = hd_reloader_version_path(r, job->copy->module, job->version);
+	char *folder = g_path_get_dirname(path);
+	bool kept = text && g_mkdir_with_parents(folder, 0700) == 0 &&
+		    g_file_set_contents(path, g_bytes_get_data(text, NULL), (gssize)g_bytes_get_size(text), NULL);
+	g_free(folder);
+	if (!kept)
+		g_clear_pointer(&path, g_free);
+	return path;
+}
+
+/* ---- completion ---- */
+
+static gboolean
+try_again(gpointer data)
+{
+	hd_update *update = data;
+	update->retry_source = 0;
+	hd_update_finish(update);
+	return G_SOURCE_REMOVE;
+}
+
+void
+hd_update_finish(hd_update *update)
+{
+	hd_reloader *r = update->reloader;
+	if (!update->built_ns)
+		update->built_ns = hd_now_ns();
+	switch (hd_apply(update)) {
+	case HD_APPLY_AGAIN:
+		update->retry_source = g_timeout_add(RETRY_MS, try_again, update);
+		return;
+	case HD_APPLY_REBUILD:
+		update->built_ns = 0;
+		hd_update_build(update);
+		return;
+	case HD_APPLY_OVER:
+		g_clear_pointer(update->kind == HD_UPDATE_PROMOTION ? &r->promotion : &r->update, hd_update_free);
+		hd_reloader_next(r);
+		return;
+	}
+}
+
+static void
+one_done(hd_update *update)
+{
+	if (--update->running == 0)
+		hd_update_build(update);
+}
+
+/* Every file that a unit turned out to be made of is watched from now on. */
+static void
+learn_dependencies(hd_reloader *r, hd_copy *copy, const hd_build_result *result)
+{
+	if (!result->ok)
+		return;
+	g_clear_pointer(&copy->dependencies, g_ptr_array_unref);
+	copy->dependencies = g_ptr_array_ref(result->dependencies);
+	hd_watcher_add(r->watcher, copy->dependencies);
+	hd_discover_texts(r, copy->dependencies);
+}
+
+static hd_job *
+job_of(const hd_update *update, const hd_build *build)
+{
+	for (guint i = 0; i < update->jobs->len; i++) {
+		hd_job *job = g_ptr_array_index(update->jobs, i);
+		if (job->build == build || job->base_build == build)
+			return job;
+	}
+	g_assert_not_reached();
+}
+
+static void
+build_done(hd_build *build, hd_build_result *result, void *data)
+{
+	hd_update *update = data;
+	hd_job *job = job_of(update, build);
+	job->build = NULL;
+	job->result = result;
+	learn_dependencies(update->reloader, job->copy, result);
+	one_done(update);
+}
+
+static void
+base_done(hd_build *build, hd_build_result *result, void *data)
+{
+	hd_update *update = data;
+	hd_job *job = job_of(update, build);
+	job->base_build = NULL;
+	job->base = result;
+	if (!job->copy->dependencies)
+		learn_dependencies(update->reloader, job->copy, result);
+	one_done(update);
+}
+
+/* ---- jobs ---- */
+
+static hd_build_result *
+no_command(hd_copy *copy, GError *error)
+{
+	hd_build_result *result = g_new0(hd_build_result, 1);
+	result->diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)hd_diagnostic_free);
+	result->dependencies = g_ptr_array_new_with_free_func(g_free);
+	hd_diagnostic *diagnostic = g_new0(hd_diagnostic, 1);
+	diagnostic->severity = HD_SEVERITY_ERROR;
+	diagnostic->where.file = g_strdup(copy->module->path);
+	diagnostic->message = g_strdup_printf("no compile command is known: %s", error->message);
+	g_ptr_array_add(result->diagnostics, diagnostic);
+	g_error_free(error);
+	return result;
+}
+
+static void
+start_base(hd_update *update, hd_job *job)
+{
+	hd_reloader *r = update->reloader;
+	const hd_command *command = hd_discover_command(r, job->copy, NULL);
+	if (!command)
+		return;
+	hd_build_request request = {
+		.command = command,
+		.texts = g_hash_table_size(r->originals) ? r->originals : NULL,
+		.background = update->kind == HD_UPDATE_PROMOTION,
+	};
+	update->running++;
+	job->base_build = hd_build_start(r->builder, &request, base_done, update);
+}
+
+/* What is live is promoted, whatever is being written meanwhile. */
+static GHashTable *
+promoted_texts(const hd_update *update)
+{
+	GHashTable *texts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
+	GHashTableIter iter;
+	gpointer path;
+	g_hash_table_iter_init(&iter, update->work);
+	while (g_hash_table_iter_next(&iter, &path, NULL))
+		g_hash_table_insert(texts, g_strdup(path),
+				    g_bytes_ref(g_hash_table_lookup(update->reloader->texts, path)));
+	return texts;
+}
+
+static void
+start_build(hd_update *update, hd_job *job)
+{
+	hd_reloader *r = update->reloader;
+	GError *error = NULL;
+	const hd_command *command = hd_discover_command(r, job->copy, &error);
+	if (!command) {
+		job->result = no_command(job->copy, error);
+		return;
+	}
+	bool promotes = update->kind == HD_UPDATE_PROMOTION;
+	char *debug_name = hd_update_keep_text(update, job);
+	GHashTable *texts = promotes ? promoted_texts(update) : NULL;
+	hd_build_request request = {
+		.command = command, .texts = texts, .debug_name = debug_name, .background = promotes};
+	update->running++;
+	job->build = hd_build_start(r->builder, &request, build_done, update);
+	g_clear_pointer(&texts, g_hash_table_unref);
+	g_free(debug_name);
+}
+
+hd_job *
+hd_update_job(hd_update *update, hd_copy *copy)
+{
+	for (guint i = 0; i < update->jobs->len; i++) {
+		hd_job *job = g_ptr_array_index(update->jobs, i);
+		if (job->copy == copy)
+			return job;
+	}
+	hd_job *job = g_new0(hd_job, 1);
+	job->copy = copy;
+	g_ptr_array_add(update->jobs, job);
+	return job;
+}
+
+void
+hd_update_number(hd_update *update, hd_job *job)
+{
+	hd_module *module = job->copy->module;
+	if (update->kind == HD_UPDATE_PROMOTION) {
+		job->version = module->view.live;
+		return;
+	}
+	job->version = hd_module_next_version(module);
+	module->view.state = HD_MODULE_BUILDING;
+	module->view.disk = job->version;
+}
+
+bool
+hd_update_concerns(const hd_update *update, const hd_copy *copy)
+{
+	if (g_hash_table_contains(update->work, copy->module->path))
+		return true;
+	for (guint i = 0; copy->dependencies && i < copy->dependencies->len; i++)
+		if (g_hash_table_contains(update->work, g_ptr_array_index(copy->dependencies, i)))
+			return true;
+	return false;
+}
+
+/* A file that is no module's own may be a header of any unit that has not said yet what it is made of. */
+bool
+hd_update_may_concern(const hd_update *update, const hd_copy *copy)
+{
+	if (copy->dependencies)
+		return false;
+	GHashTableIter iter;
+	gpointer path;
+	g_hash_table_iter_init(&iter, update->work);
+	while (g_hash_table_iter_next(&iter, &path, NULL))
+		if (!hd_model_module(update->reloader->model, path))
+			return true;
+	return false;
+}
+
+static bool
+needs_base(const hd_copy *copy)
+{
+	return copy->unit && !copy->stale && !hd_copy_whole(copy);
+}
+
+static void
+start_copy(hd_update *update, hd_copy *copy)
+{
+	bool concerned = hd_update_concerns(update, copy);
+	if (!concerned && !hd_update_may_concern(update, copy))
+		return;
+	hd_job *job = hd_update_job(update, copy);
+	if (!job->base && !job->base_build && (needs_base(copy) || !concerned))
+		start_base(update, job);
+	if (concerned && !job->result && !job->build) {
+		hd_update_number(update, job);
+		start_build(update, job);
+	}
+}
+
+/* Starts what can be started; called again whenever all that ran has ended,
+ * since a base build may show that more units are concerned. */
+void
+hd_update_build(hd_update *update)
+{
+	GPtrArray *modules = update->reloader->model->modules;
+	update->running++; /* builds that end at once must not finish the update here */
+	for (guint m = 0; m < modules->len; m++) {
+		hd_module *module = g_ptr_array_index(modules, m);
+		for (guint c = 0; c < module->copies->len; c++)
+			start_copy(update, g_ptr_array_index(module->copies, c));
+	}
+	if (--update->running == 0)
+		hd_update_finish(update);
+}
+
+/* ---- the batch ---- */
+
+static void
+note_text(hd_reloader *r, const char *path, GBytes *text)
+{
+	GBytes *before = g_hash_table_lookup(r->texts, path);
+	GBytes *original = g_hash_table_lookup(r->originals, path);
+	if (!before)
+		g_hash_table_add(r->unknown, g_strdup(path));
+	else if (!original)
+		g_hash_table_insert(r->originals, g_strdup(path), g_bytes_ref(before));
+	else if (original && text && g_bytes_equal(original, text))
+		g_hash_table_remove(r->originals, path);
+	if (!g_hash_table_contains(r->running, path))
+		g_hash_table_insert(r->running, g_strdup(path), before ? g_bytes_ref(before) : NULL);
+	if (text)
+		g_hash_table_insert(r->texts, g_strdup(path), g_bytes_ref(text));
+}
+
+static void
+note_missing(hd_reloader *r, const char *path)
+{
+	hd_module *module = hd_model_module(r->model, path);
+	if (!module)
+		return;
+	module->view.state = HD_MODULE_MISSING;
+	hd_reloader_warn(r, "missing", &(hd_position){.file = (char *)path}, "%s is gone; its code runs on",
+			 module->name);
+}
+
+static void
+note_changes(hd_update *update, const hd_watch_message *batch)
+{
+	hd_reloader *r = update->reloader;
+	for (guint i = 0; i < batch->changes->len; i++) {
+		const hd_file_change *change = g_ptr_array_index(batch->changes, i);
+		note_text(r, change->path, change->text);
+		if (change->formerly) { /* a link that leads elsewhere now: who read it by this name reads another file
+					 */
+			g_hash_table_add(r->unknown, g_strdup(change->formerly));
+			g_hash_table_add(update->work, g_strdup(change->formerly));
+		}
+		g_ptr_array_add(update->files, hd_model_relative(r->model, change->path));
+		if (!change->text) {
+			note_missing(r, change->path);
+			g_hash_table_remove(update->work, change->path);
+			continue;
+		}
+		g_hash_table_add(update->work, g_strdup(change->path));
+		hd_module *module = hd_model_module(r->model, change->path);
+		if (module)
+			module->view.changed_us = g_get_real_time();
+	}
+}
+
+static void
+copy_pending(hd_update *update)
+{
+	GHashTableIter iter;
+	gpointer path;
+	g_hash_table_iter_init(&iter, update->reloader->pending);
+	while (g_hash_table_iter_next(&iter, &path, NULL))
+		g_hash_table_add(update->work, g_strdup(path));
+}
+
+/* A plugin may have been opened since; its modules are as old as its file. */
+static void
+look_for_plugins(hd_reloader *r)
+{
+	if (!hd_scope_refresh(r->scope, r->target, NULL))
+		return;
+	GPtrArray *files = hd_discover_modules(r);
+	hd_watcher_add(r->watcher, files);
+	hd_discover_texts(r, files);
+	g_ptr_array_unref(files);
+}
+
+void
+hd_update_begin(hd_reloader *r, hd_watch_message *batch)
+{
+	hd_promote_cancel(r);
+	hd_update *update = hd_update_new(r, HD_UPDATE_BUILD);
+	update->written_ns = r->written_ns = batch->written_ns;
+	r->update = update;
+	copy_pending(update);
+	note_changes(update, batch);
+	hd_watch_message_free(batch);
+
+	hd_event *event = hd_event_new(HD_EVENT_SAVED);
+	for (guint i = 0; i < update->files->len; i++)
+		g_ptr_array_add(event->files, g_strdup(g_ptr_array_index(update->files, i)));
+	hd_reloader_emit(r, event);
+	look_for_plugins(r);
+	hd_join_candidates(update);
+	if (!hd_tier_begin(update))
+		hd_update_build(update);
+}
