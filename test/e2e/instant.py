@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The instant tier: libtcc first, the program's own compiler behind it, and never what libtcc would do otherwise."""
+
+import json
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from hotdev import case, main, require  # noqa: E402
+
+AUTO = ("--compiler", "auto")
+
+
+def instant(s, *functions):
+    """The save is live by libtcc; the event."""
+    event = s.outcome("live")
+    compilers = {m["compiler"] for m in event["modules"]}
+    require(compilers == {"tcc"}, "live by", compilers, "because", reason(s))
+    switched = {f for m in event["modules"] for f in m["functions"]}
+    require(set(functions) <= switched, "live names", sorted(switched), "without", functions)
+    return event
+
+
+def by_cc(s, mention):
+    """The save is live by the program's own compiler, and the module says why."""
+    event = s.outcome("live")
+    compilers = {m["compiler"] for m in event["modules"]}
+    require("tcc" not in compilers, "live by", compilers)
+    require(mention in (reason(s) or ""), f"the reason does not mention {mention!r}:", reason(s))
+    return event
+
+
+def promoted(s):
+    event = s.wait("promoted", only=("live", "failed", "held"))
+    require(all(m["compiler"] == s.point.compiler for m in event["modules"]), "promoted by", event)
+    return event
+
+
+def modules(s):
+    return json.loads(s.ctl("modules", "--json"))
+
+
+def reason(s):
+    answer = modules(s)
+    listed = answer["data"] if "data" in answer else answer["modules"]
+    listed = listed["modules"] if isinstance(listed, dict) else listed
+    return next(m["not_instant"] for m in listed if m["module"] == "mod.c")
+
+
+STATE = {"mod.c": r"""
+#include <stdio.h>
+#include <string.h>
+static int calls;
+double scale = 1.5;
+static const char *const words[] = {"zero", "one"};
+__attribute__((noinline)) int value(int n);
+__attribute__((noinline)) int value(int n) { calls++; return n + 1; }
+int twice(int n);
+int twice(int n) { return 2 * value(n); }
+void answer(const char *command);
+void
+answer(const char *command)
+{
+	int two = twice((int)strlen(command));
+	printf("%d %s %d %.1f", two, words[1], calls, scale);
+}
+"""}
+
+
+@case(STATE, hotdev=AUTO)
+def an_edit_is_live_by_libtcc_then_promoted_with_its_state(s):
+    s.expect("?", "4 one 1 1.5")
+    s.edit("mod.c", "return n + 1;", "return n + 10;")
+    live = instant(s, "value")
+    s.expect("?", "22 one 2 1.5")
+    after = promoted(s)
+    require([(m["module"], m["version"]) for m in after["modules"]] == [("mod.c", 1)], "promoted:", after)
+    require(after["transaction"] == live["transaction"], "another transaction:", after)
+    s.expect("?", "22 one 3 1.5")
+    s.undo()
+    s.expect("?", "4 one 4 1.5")
+    s.redo()
+    s.expect("?", "22 one 5 1.5")
+
+
+@case(STATE, hotdev=AUTO)
+def versions_of_both_compilers_live_side_by_side(s):
+    for n in range(2, 8):
+        s.edit("mod.c", f"return n + {n - 1};", f"return n + {n};")
+        instant(s, "value")
+        s.expect("?", f"{2 * (1 + n)} one {n - 1} 1.5")
+        if n % 3 == 0:
+            promoted(s)
+    s.ctl("wait", "idle")
+    s.expect("?", "16 one 7 1.5")
+    for n in range(6, 0, -1):
+        s.undo()
+        require(s.ask("?").startswith(f"{2 * (1 + n)} one"), f"undone, it is not {n}")
+
+
+@case(STATE, hotdev=AUTO)
+def a_newer_save_cancels_the_background_build_and_wins(s):
+    for n in range(2, 32):
+        s.edit("mod.c", f"return n + {n - 1};", f"return n + {n};")
+        instant(s, "value")
+    s.expect("?", "64 one 1 1.5")
+    promoted(s)
+    s.ctl("wait", "idle")
+    s.expect("?", "64 one 2 1.5")
+    require(len(s.events("promoted")) <= 3, "every build was finished:", len(s.events("promoted")))
+
+
+@case(STATE, hotdev=AUTO)
+def saving_the_same_again_keeps_the_version(s):
+    s.edit("mod.c", "return n + 1;", "return n + 2;")
+    instant(s, "value")
+    s.edit("mod.c", "return n + 2;", "/* more */ return n + 2;")
+    s.outcome("unchanged")
+    after = promoted(s)
+    require(after["modules"][0]["version"] == 1, "promoted:", after)
+    s.expect("?", "6 one 1 1.5")
+
+
+@case(STATE, hotdev=AUTO)
+def an_error_is_the_compilers_own_and_costs_nothing(s):
+    s.edit("mod.c", "return n + 1;", "return n + ;")
+    event = s.failed()
+    require(event["compiler"] == s.point.compiler, "an error of", event["compiler"])
+    require(event["diagnostics"][0]["where"]["column"] if "where" in event["diagnostics"][0] else
+            event["diagnostics"][0]["column"], "no column:", event)
+    s.expect("?", "4 one 1 1.5")
+    s.edit("mod.c", "return n + ;", "return n + 5;")
+    instant(s, "value")
+    s.expect("?", "12 one 2 1.5")
+
+
+@case(STATE, hotdev=AUTO)
+def what_the_other_compiler_refuses_stays_and_is_told(s):
+    # libtcc warns where the others have an error.
+    s.edit("mod.c", "return n + 1;", "const int k = 1; *&k; k = 7; return n + k;")
+    instant(s, "value")
+    s.expect("?", "16 one 1 1.5")
+    event = s.wait("warning", only=("promoted",))
+    require(event["code"] == "not-promoted" and event["line"], "the warning:", event)
+    s.expect("?", "16 one 2 1.5")
+    s.edit("mod.c", "const int k = 1; *&k; k = 7; return n + k;", "return n + 3;")
+    instant(s, "value")
+    promoted(s)
+    s.expect("?", "8 one 3 1.5")
+
+
+@case(STATE, hotdev=AUTO)
+def data_types_and_signatures_are_the_other_compilers(s):
+    s.replace("mod.c", ("static int calls;", "static int calls, more = 3;"), ("return n + 1;", "return n + more;"))
+    by_cc(s, "is another than before")
+    s.expect("?", "8 one 1 1.5")
+    s.replace("mod.c", ("return n + more;", "static int own = 4; return n + own;"))
+    by_cc(s, "static variable")
+    s.expect("?", "10 one 2 1.5")
+    s.replace("mod.c", ("int twice(int n);\nint twice(int n) { return 2 * value(n); }", "static int twice(long n) { return 3 * value((int)n); }"))
+    by_cc(s, "is gone")
+    s.expect("?", "15 one 3 1.5")
+
+
+@case(STATE, hotdev=AUTO)
+def a_new_function_is_live_at_once(s):
+    s.replace("mod.c", ("int twice(int n) { return 2 * value(n); }",
+                        "static int half(int n) { return n / 2; }\n"
+                        "int twice(int n) { return half(100) + value(n); }"))
+    instant(s, "half", "twice")
+    s.expect("?", "52 one 1 1.5")
+    promoted(s)
+    s.expect("?", "52 one 2 1.5")
+
+
+@case(STATE, hotdev=AUTO)
+def libtccs_process_may_die(s):
+    s.edit("mod.c", "return n + 1;", "return n + 2;")
+    instant(s, "value")
+    promoted(s)
+    for child in s.descendants():
+        try:
+            with open(f"/proc/{child}/comm", encoding="utf-8") as name:
+                if name.read().strip() == "hotdev-tcc":
+                    os.kill(child, signal.SIGKILL)
+        except FileNotFoundError:
+            pass
+    s.edit("mod.c", "return n + 2;", "return n + 3;")
+    s.outcome("live")
+    s.ctl("wait", "idle")
+    s.expect("?", "8 one 1 1.5")
+    s.edit("mod.c", "return n + 3;", "return n + 4;")
+    instant(s, "value")
+    s.expect("?", "10 one 2 1.5")
+
+
+UNFAITHFUL = {"mod.c": r"""
+#include <stdio.h>
+struct pair { float a; double b; short c; };
+struct flags { unsigned low : 3; unsigned high : 7; int rest; };
+typedef float four __attribute__((vector_size(16)));
+struct wide { int head; four v; int tail; };
+static struct wide wide = {1, {0}, 2};
+static struct flags flags = {1, 2, 3};
+__attribute__((noinline)) double sum(struct pair p);
+double sum(struct pair p) { return p.a + p.b + p.c; }
+__attribute__((noinline)) int by_value(int n);
+int by_value(int n) { struct pair p = {1, 2, 3}; return (int)sum(p) + n; }
+__attribute__((noinline)) int bits(int n);
+int bits(int n) { return flags.high + n; }
+__attribute__((noinline)) int vector(int n);
+int vector(int n) { return wide.tail + n; }
+__attribute__((noinline)) int plain(int n);
+int plain(int n) { return flags.rest + n; }
+void answer(const char *command);
+void answer(const char *command) { (void)command; printf("%d %d %d %d", by_value(0), bits(0), vector(0), plain(0)); }
+"""}
+
+
+@case(UNFAITHFUL, hotdev=AUTO)
+def what_libtcc_would_do_otherwise_is_not_its_to_build(s):
+    s.expect("?", "6 2 2 3")
+    for function, old, new, mention, answer in (
+            ("by_value", "(int)sum(p) + n", "(int)sum(p) + n + 1", "by value", "7 2 2 3"),
+            ("bits", "flags.high + n", "flags.high + n + 1", "bit-field", "7 3 2 3"),
+            ("vector", "wide.tail + n", "wide.tail + n + 1", "wide", "7 3 3 3")):
+        s.edit("mod.c", old, new)
+        by_cc(s, mention)
+        s.expect("?", answer)
+
+
+@case({"mod.c": STATE["mod.c"], "own.h": "static inline int inlined(int n) { return n; }\n"}, hotdev=AUTO)
+def a_header_that_nobody_is_known_to_include_is_the_other_compilers(s):
+    s.edit("own.h", "return n;", "return n + 1;")
+    s.outcome("unchanged")
+    s.edit("mod.c", "return n + 1;", "return n + 2;")
+    s.outcome("live")
+    s.expect("?", "6 one 1 1.5")
+
+
+@case({"mod.c": r"""
+#include <stdio.h>
+_Thread_local int mine;
+__attribute__((noinline)) int value(void);
+int value(void) { return 1 + mine; }
+void answer(const char *command);
+void answer(const char *command) { (void)command; printf("%d", value()); }
+"""}, hotdev=AUTO)
+def what_libtcc_cannot_read_goes_straight_to_the_other_and_is_said_once(s):
+    for n in range(2, 6):
+        s.edit("mod.c", f"return {n - 1} + mine;", f"return {n} + mine;")
+        event = s.outcome("live")
+        require("tcc" not in {m["compiler"] for m in event["modules"]}, "live by libtcc:", event)
+        s.expect("?", str(n))
+    said = [e for e in s.events("warning") if e["code"] == "not-instant"]
+    require(len(said) == 1, "said", len(said), "times:", said)
+
+
+main()

@@ -1,0 +1,23 @@
+# test/lib, test/e2e, test/real: the whole command seen from outside, at each point of the matrix.
+E2E_LIB = test/lib/contract.py test/lib/hotdev.py test/lib/matrix.py test/lib/session.py test/lib/tap.py
+E2E_TESTS = \
+	test/e2e/edits.py \
+	test/e2e/symbols.py \
+	test/e2e/frames.py \
+	test/e2e/objects.py \
+	test/e2e/history.py \
+	test/e2e/instant.py \
+	test/e2e/processes.py \
+	test/e2e/debuggers.py \
+	test/e2e/faults.py \
+	test/e2e/start.py \
+	test/real/lua.py
+EXTRA_DIST += $(E2E_LIB) $(E2E_TESTS)
+TESTS += $(E2E_TESTS)
+# -B: the source tree may be read-only, and stays clean.
+AM_PY_LOG_FLAGS = -B
+
+# The everyday tests run at four points of the matrix; this runs them at the other four.
+.PHONY: check-matrix
+check-matrix: all
+	HOTDEV_MATRIX=rest $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(E2E_TESTS)'

@@ -1,0 +1,397 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""More than one file: headers, shared libraries, plugins, files built twice, new files, and where the commands come
+from."""
+
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from hotdev import MAIN, Skip, case, main, require  # noqa: E402
+
+THREE = {
+    "common.h": r"""
+#ifndef COMMON_H
+#define COMMON_H
+#define FACTOR 2
+/* body */
+static inline int scaled(int x) { return x * FACTOR; }
+int a(int x);
+int b(int x);
+int c(int x);
+#endif
+""",
+    "a.c": '#include "common.h"\nint a(int x) { return scaled(x); }\n',
+    "b.c": '#include "common.h"\nint b(int x) { return scaled(x) + 1; }\n',
+    "sub/c.c": '#include "../common.h"\nint c(int x) { return scaled(x) + FACTOR * 100; }\n',
+    "mod.c": r"""
+#include <stdio.h>
+#include "common.h"
+void answer(const char *command) { int x = command[0] - '0'; printf("%d %d %d", a(x), b(x), c(x)); }
+""",
+}
+
+
+@case(THREE)
+def a_header_goes_live_in_every_module_as_one_transaction(s):
+    s.expect("5", "10 11 210")
+    s.edit("common.h", "FACTOR 2", "FACTOR 3")
+    require(s.wait("saved")["files"] == ["common.h"], "saved names other files")
+    s.live(modules=["a.c", "b.c", "sub/c.c"])
+    s.expect("5", "15 16 315")
+    s.edit("common.h", "return x * FACTOR;", "return x * FACTOR + 1000;", how="atomic")
+    s.live(modules=["a.c", "b.c", "sub/c.c"])
+    s.expect("5", "1015 1016 1315")
+    s.edit("common.h", "/* body */", "/* the body of the matter */\n\n")
+    require(s.unchanged()["files"] == ["common.h"], "unchanged names other files")
+    s.save("common.h", s.read("common.h").replace("#define FACTOR 3", "#define FACTOR 3\n#define UNUSED 5"))
+    s.unchanged()
+    s.expect("5", "1015 1016 1315")
+
+
+@case(THREE)
+def a_header_that_breaks_one_module_changes_none(s):
+    s.expect("5", "10 11 210")
+    s.replace("common.h", ("FACTOR 2", "FACTOR 7"), ("int b(int x);", "int b(int x, int y);"))
+    event = s.failed()
+    require(any(d["file"].endswith("b.c") for d in event["diagnostics"] if d["file"]), "no diagnostic in b.c:", event)
+    s.expect("5", "10 11 210")
+    s.edit("common.h", "int b(int x, int y);", "int b(int x);")
+    s.live(modules=["a.c", "b.c", "sub/c.c"])
+    s.expect("5", "35 36 735")
+    # It compiles everywhere, and one module could not be linked: again none.
+    s.replace("common.h", ("FACTOR 7", "FACTOR 8"),
+              ("int c(int x);", "int c(int x);\nint undefined_anywhere(void);\n#define NEEDS undefined_anywhere()"))
+    s.live(modules=["a.c", "b.c", "sub/c.c"])
+    s.edit("sub/c.c", "FACTOR * 100", "FACTOR * 100 + NEEDS")
+    s.held("HD201", "undefined_anywhere")
+    s.edit("common.h", "FACTOR 8", "FACTOR 9")
+    s.held("HD201", "undefined_anywhere")
+    s.expect("5", "40 41 840")
+    s.edit("common.h", "NEEDS undefined_anywhere()", "NEEDS 0")
+    s.live(modules=["a.c", "b.c", "sub/c.c"])
+    s.expect("5", "45 46 945")
+
+
+@case({
+    "limits.hot.h": "#define LOW 1\n#define HIGH 10\n",
+    "mod.c": r"""
+#include <stdio.h>
+#include "limits.hot.h"
+static int clamp(int x) { return x < LOW ? LOW : x > HIGH ? HIGH : x; }
+void answer(const char *command) { printf("%d", clamp((command[0] - '0') * 3)); }
+"""})
+def a_header_of_macros_alone_is_watched(s):
+    s.expect("9", "10")
+    s.edit("limits.hot.h", "HIGH 10", "HIGH 20")
+    s.live(modules=["mod.c"])
+    s.expect("9", "20")
+    s.edit("limits.hot.h", "LOW 1\n", "LOW 2\n", how="atomic")
+    s.live(modules=["mod.c"])
+    s.expect("0", "2")
+
+
+@case(THREE, hotdev=["--settle", "60"])
+def files_saved_together_go_live_together(s):
+    s.edit_together(("a.c", "return scaled(x)", "return scaled(x) + 10"), ("b.c", "+ 1;", "+ 20;"),
+                    ("common.h", "FACTOR 2", "FACTOR 3"))
+    s.live(modules=["a.c", "b.c", "sub/c.c"])
+    s.expect("5", "25 35 315")
+    # A signature that changes with all its callers needs both files at once.
+    s.edit_together(("common.h", "int a(int x);", "int a(int x, int y);"), ("a.c", "int a(int x)", "int a(int x, int y)"),
+                    ("a.c", "+ 10", "+ 10 + y"), ("mod.c", "a(x)", "a(x, 1000)"))
+    event = s.wait("live", "held", only=("failed", "unchanged"))
+    if event["event"] == "held":
+        require(event["code"] == "HD103", "held with", event)
+    s.expect("5", "1025 35 315" if event["event"] == "live" else "25 35 315")
+
+
+SHARED = {
+    "shape.h": "extern int corners;\nextern __thread int drawn;\nint area(int x);\nint perimeter(int x);\n",
+    "shape.c": r"""
+#include "shape.h"
+int corners = 4;
+__thread int drawn;
+static int calls;
+static __thread int own;
+__attribute__((visibility("hidden"))) int secret(int x);
+__attribute__((visibility("hidden"), noinline)) int secret(int x) { return x * x; }
+static __attribute__((noinline)) int helper(int x) { calls++; return secret(x); }
+int area(int x) { drawn++; own += 2; return helper(x) + calls * 1000 + own * 100000; }
+int perimeter(int x) { return corners * x; }
+""",
+    "mod.c": r"""
+#include <stdio.h>
+#include <string.h>
+#include "shape.h"
+static int (*stored)(int) = area;
+void
+answer(const char *command)
+{
+	int x = command[0] - '0';
+	int direct = area(x);
+	printf("%d %d %d %d %d", direct, perimeter(x), drawn, stored == area, corners);
+}
+""",
+}
+
+
+@case(SHARED, objects={"libshape.so": ["shape.c"]})
+def code_in_a_shared_library_is_live(s):
+    s.expect("3", "201009 12 1 1 4")
+    s.edit("shape.c", "return x * x;", "return x * x + 1;")
+    s.live("secret", modules=["shape.c"])
+    s.expect("3", "402010 12 2 1 4")
+    s.edit("shape.c", "corners * x;", "corners * x * 2;")
+    s.live("perimeter")
+    s.edit("shape.c", "own += 2", "own += 3")
+    s.live("area")
+    s.expect("3", "703010 24 3 1 4")
+    s.edit("shape.c", "int corners = 4;", "int corners = 6;")
+    s.wait("live", only=("failed", "held", "unchanged"))
+    s.expect("3", "1004010 36 4 1 6")
+    s.edit("mod.c", '"%d %d %d %d %d"', '"lib %d %d %d %d %d"')
+    s.live("answer")
+    s.expect("3", "lib 1305010 36 5 1 6")
+    # The library calls into libc for the first time.
+    s.replace("shape.c", ('#include "shape.h"', '#include "shape.h"\n#include <stdlib.h>\n#include <string.h>'),
+              ("corners * x * 2", 'corners * abs(-x) * (int)strlen("xyz")'))
+    s.live("perimeter")
+    s.expect("3", "lib 1606010 54 6 1 6")
+
+
+@case({"plugin.c": r"""
+#include <stdio.h>
+#include <string.h>
+int host_value(void);
+static int count;
+static const char *const words[] = {"zero", "one"};
+const char *plugged(int x);
+const char *
+plugged(int x)
+{
+	static char text[64];
+	sprintf(text, "%s %d %d", words[x & 1], ++count, host_value());
+	return text;
+}
+""", "mod.c": r"""
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+int host_value(void);
+int host_value(void) { return 7; }
+void
+answer(const char *command)
+{
+	static const char *(*plugged)(int);
+	if (!strcmp(command, "open")) {
+		void *handle = dlopen("./plugin.so", RTLD_NOW);
+		if (!handle) {
+			printf("%s", dlerror());
+			return;
+		}
+		*(void **)&plugged = dlsym(handle, "plugged");
+	}
+	printf("%s", plugged ? plugged(1) : "no plugin");
+}
+"""}, objects={"plugin.so": ["plugin.c"]}, plugins=["plugin.so"], libs=["-rdynamic", "-ldl"])
+def code_in_a_plugin_that_was_opened_later_is_live(s):
+    s.expect("?", "no plugin")
+    s.expect("open", "one 1 7")
+    s.edit("plugin.c", '"%s %d %d"', '"new %s %d %d"')
+    s.live("plugged", modules=["plugin.c"])
+    s.expect("?", "new one 2 7")
+    s.edit("plugin.c", '"one"', '"uno"')
+    s.live()
+    s.expect("?", "new uno 3 7")
+    s.edit("mod.c", "return 7;", "return 8;")
+    s.live("host_value")
+    s.expect("?", "new uno 4 8")
+
+
+@case({"util.c": r"""
+int util(int x);
+static int calls;
+__attribute__((visibility("hidden"), noinline)) int util(int x) { calls++; return x + calls * 100; }
+""", "lib.c": "int util(int x);\nint through_library(int x);\nint through_library(int x) { return util(x); }\n",
+       "mod.c": r"""
+#include <stdio.h>
+int util(int x);
+int through_library(int x);
+void answer(const char *command) { int x = command[0] - '0'; int one = util(x); printf("%d %d", one, through_library(x)); }
+"""}, objects={"libuse.so": ["lib.c", "util.c"]}, also=["util.c"])
+def a_file_built_into_two_objects_is_one_module(s):
+    s.expect("1", "101 101")
+    s.ask("1")
+    s.edit("util.c", "return x + calls * 100", "return x * 2 + calls * 100")
+    event = s.live("util")
+    require([m["module"] for m in event["modules"]] == ["util.c"], "modules:", event["modules"])
+    s.expect("1", "302 302")
+
+
+@case({"mod.c": r"""
+#include <stdio.h>
+static __attribute__((noinline)) int value(int x) { return x; }
+void answer(const char *command) { printf("%d", value(command[0] - '0')); }
+"""})
+def a_new_file_in_the_build_joins_when_it_is_needed(s):
+    s.expect("4", "4")
+    s.program.sources.append("extra.c")
+    s.save("extra.c", "int extra(int x);\nstatic int calls = 1000;\nint extra(int x) { return x * 2 + calls++; }\n")
+    s.program.write_compdb()
+    s.edit("mod.c", "static __attribute__((noinline)) int value(int x) { return x; }",
+           "int extra(int x);\nstatic __attribute__((noinline)) int value(int x) { return extra(x); }")
+    event = s.wait("live", only=("held", "failed"))
+    modules = {m["module"]: m["version"] for m in event["modules"]}
+    require(modules.get("extra.c") == 1 and "mod.c" in modules, "modules:", modules)
+    s.expect("4", "1008")
+    s.edit("extra.c", "x * 2", "x * 3")
+    s.live("extra", modules=["extra.c"])
+    s.expect("4", "1013")
+
+
+@case({"src/game.c": r"""
+#include <math.h>
+#include <stdio.h>
+#include "config.h"
+static __attribute__((noinline)) double speed(double x) { return sqrt(x) * SPEED; }
+int
+main(void)
+{
+	char line[64];
+	while (fgets(line, sizeof line, stdin)) {
+		printf("%g\n", speed(line[0] - '0'));
+		fflush(stdout);
+	}
+	return 0;
+}
+""", "include/config.h": "#define SPEED 2\n"}, cflags=["-Iinclude"], libs=["-lm"], compdb=False,
+      only=lambda p: p.gcc or not p.optimises)
+def the_debug_information_alone_says_how_to_build(s):
+    s.expect("4", "4")
+    s.edit("src/game.c", "* SPEED", "* SPEED + 1")
+    s.live("speed")
+    s.expect("4", "5")
+    s.edit("include/config.h", "SPEED 2", "SPEED 3")
+    s.live("speed")
+    s.expect("9", "10")
+    s.edit("src/game.c", "+ 1", "+ floor(2.5)")
+    s.live("speed")
+    s.expect("9", "11")
+
+
+@case({"game.c": MAIN.replace("void answer(const char *command);", r"""
+#include <math.h>
+static double size = 3;
+static void answer(const char *command) { (void)command; printf("%g", sqrt(size * size)); size++; }
+""")}, libs=["-lm"], start=False, once=True, compdb=False)
+def one_file_built_by_hand_needs_nothing_else(s):
+    s.program.run(["cc", "-g", "game.c", "-o", "app", "-lm"])
+    s.start()
+    s.expect("?", "3")
+    s.edit("game.c", "size * size", "size * size * 4")
+    s.live("answer")
+    s.expect("?", "8")
+    s.edit("game.c", "size * size * 4", "size * size * 9", how="atomic")
+    s.live("answer")
+    s.expect("?", "15")
+
+
+@case({"mod.c": r"""
+#include <stdio.h>
+#ifndef NAME
+#error NAME comes from the command line
+#endif
+static __attribute__((noinline)) const char *name(void) { return NAME; }
+void answer(const char *command) { (void)command; printf("%s %s", name(), __FILE__); }
+"""}, cflags=["-DNAME=\"a \\\"quoted\\\" name\""], compdb=True)
+def the_command_is_run_as_it_stands(s):
+    s.expect("?", 'a "quoted" name mod.c')
+    s.edit("mod.c", '"%s %s"', '"<%s> %s"')
+    s.live("answer")
+    s.expect("?", '<a "quoted" name> mod.c')
+
+
+@case({"mod.c": r"""
+#include <stdio.h>
+static __attribute__((noinline)) int value(void) { return 1; }
+void answer(const char *command) { (void)command; printf("%d", value()); }
+"""}, start=False, once=True)
+def a_database_that_spells_commands_as_strings_is_read(s):
+    entries = []
+    for source, argv, output in s.program.commands():
+        quoted = " ".join(f'"{a}"' if " " in a else a for a in argv)
+        entries.append({"directory": s.cwd, "file": os.path.join(s.cwd, source), "command": quoted})
+    os.makedirs(s.path("build"))
+    os.rename(s.path("compile_commands.json"), s.path("build/unused.json"))
+    s.save("build/compile_commands.json", json.dumps(entries))
+    s.options = ["--compdb", "build/compile_commands.json"]
+    s.start()
+    s.edit("mod.c", "return 1;", "return 2;")
+    s.live("value")
+    s.expect("?", "2")
+
+
+@case({"mod.c": r"""
+#include <stdio.h>
+static __attribute__((noinline)) int value(void) { return 1; }
+void answer(const char *command) { (void)command; printf("%d", value()); }
+"""})
+def a_source_that_vanishes_does_no_harm_and_may_come_back(s):
+    text = s.read("mod.c")
+    os.unlink(s.path("mod.c"))
+    s.wait("failed", "held", "unchanged", "warning")
+    s.expect("?", "1")
+    s.save("mod.c", text.replace("return 1;", "return 2;"))
+    s.wait("live")
+    s.expect("?", "2")
+
+
+@case({"mod.c": r"""
+#include <stdio.h>
+static __attribute__((noinline)) int value(void) { return 1; }
+void answer(const char *command) { (void)command; printf("%d", value()); }
+"""}, once=True)
+def a_symbolic_link_to_a_source_is_followed(s):
+    outside = os.path.join(os.path.dirname(s.journal.path), "elsewhere")
+    os.mkdir(outside)
+    os.symlink(s.path("mod.c"), os.path.join(outside, "link.c"))
+    with open(os.path.join(outside, "link.c"), encoding="utf-8") as source:
+        text = source.read()
+    with open(os.path.join(outside, "link.c"), "w", encoding="utf-8") as out:
+        out.write(text.replace("return 1;", "return 2;"))
+    s.live("value")
+    s.expect("?", "2")
+
+
+@case({"mod.c": r"""
+#include <stdio.h>
+static __attribute__((noinline)) int value(void) { return 1; }
+void answer(const char *command) { (void)command; printf("%d", value()); }
+"""}, once=True)
+def a_project_in_version_control_follows_a_checkout(s):
+    def git(*words):
+        done = subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words], cwd=s.cwd,
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        require(done.returncode == 0, "git", words, "said", done.stdout)
+
+    try:
+        git("init", "-q")
+    except FileNotFoundError as error:
+        raise Skip("git is not installed") from error
+    git("add", "mod.c")
+    git("commit", "-qm", "one")
+    s.edit("mod.c", "return 1;", "return 2;")
+    s.live("value")
+    git("commit", "-qam", "two")
+    git("checkout", "-q", "HEAD~1")
+    s.live("value")
+    s.expect("?", "1")
+    git("checkout", "-q", "-")
+    s.live("value")
+    s.expect("?", "2")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

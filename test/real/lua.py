@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A real program: the Lua interpreter of Debian's source package, as it stands, built by its own makefile and driven
+through a pipe, while its library, its virtual machine and a header that everything includes are edited."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from hotdev import Skip, case, main, require  # noqa: E402
+
+PACKAGE = "lua5.4"
+FETCH = threading.Lock()
+
+
+def source_lists():
+    """The machine's own package sources, with source packages in place of binary ones: (suffix, text)."""
+    names = ["/etc/apt/sources.list"]
+    folder = "/etc/apt/sources.list.d"
+    if os.path.isdir(folder):
+        names += sorted(os.path.join(folder, n) for n in os.listdir(folder) if n.endswith((".list", ".sources")))
+    for name in names:
+        try:
+            with open(name, encoding="utf-8") as file:
+                text = file.read()
+        except OSError:
+            continue
+        if name.endswith(".sources"):
+            stanzas = [s for s in re.split(r"\n\s*\n", text) if re.search(r"^Types:.*\bdeb\b", s, re.M)]
+            text = "\n\n".join(re.sub(r"^Types:.*$", "Types: deb-src", s, flags=re.M) for s in stanzas)
+        else:
+            lines = [line for line in text.splitlines() if line.startswith(("deb ", "deb\t"))]
+            text = "\n".join("deb-src" + line[3:] for line in lines)
+        if text.strip():
+            yield os.path.splitext(name)[1], text + "\n"
+
+
+def fetch(cache):
+    """Downloads the source package by apt, under a configuration of our own."""
+    with tempfile.TemporaryDirectory(prefix="hotdev-apt-") as root:
+        for path in ("lists/partial", "cache/archives/partial", "parts"):
+            os.makedirs(os.path.join(root, path))
+        lists = list(source_lists())
+        if not lists:
+            raise Skip("this machine names no package sources")
+        for number, (suffix, text) in enumerate(lists):
+            with open(os.path.join(root, "parts", f"{number}{suffix}"), "w", encoding="utf-8") as out:
+                out.write(text)
+        options = []
+        for key, value in (("Dir::Etc::sourcelist", "/dev/null"), ("Dir::Etc::sourceparts", root + "/parts"),
+                           ("Dir::State::lists", root + "/lists"), ("Dir::Cache", root + "/cache"),
+                           ("APT::Sandbox::User", "root"), ("Acquire::Retries", "2"), ("Acquire::http::Timeout", "30")):
+            options += ["-o", f"{key}={value}"]
+        for words in (["update"], ["source", "--download-only", PACKAGE]):
+            try:
+                done = subprocess.run(["apt-get", "-q", *options, *words], cwd=root, text=True, timeout=300,
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise Skip(f"apt-get {words[0]}: {error}") from error
+            if done.returncode != 0:
+                raise Skip(f"apt-get {words[0]} failed: " + " ".join(done.stdout.splitlines()[-1:]))
+        for name in os.listdir(root):
+            if ".orig.tar." in name and not name.endswith(".asc"):
+                os.makedirs(cache, exist_ok=True)
+                shutil.move(os.path.join(root, name), os.path.join(cache, name + ".part"))
+                os.rename(os.path.join(cache, name + ".part"), os.path.join(cache, name))
+                return os.path.join(cache, name)
+    raise Skip("the source package has no upstream archive")
+
+
+def archive():
+    build = os.environ.get("HOTDEV_BUILD")
+    cache = os.path.join(build, "test", "real") if build else os.path.join(tempfile.gettempdir(), "hotdev-real")
+    with FETCH:
+        if os.path.isdir(cache):
+            for name in os.listdir(cache):
+                if ".orig.tar." in name and not name.endswith(".part"):
+                    return os.path.join(cache, name)
+        return fetch(cache)
+
+
+def build(s, database):
+    """Unpacks and builds as the makefile says, -g and the level of optimisation apart."""
+    with tarfile.open(archive()) as tar:
+        tar.extractall(s.cwd)
+    top = os.path.join(s.cwd, os.listdir(s.cwd)[0])
+    folder = os.path.join(top, "src")
+    kind = "-fPIE" if s.point.pie else "-fno-pie"
+    make = ["make", "linux-noreadline", f"CC={s.point.compiler} -std=gnu99", f"MYCFLAGS=-g {s.point.level} {kind}",
+            f"MYLDFLAGS={'-pie' if s.point.pie else '-no-pie'}"]
+    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
+
+    def run(*words):
+        done = subprocess.run([*make, *words], cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        require(done.returncode == 0, "make failed:", done.stdout[-3000:])
+        return done.stdout
+
+    run("-s", f"-j{os.cpu_count() or 1}")
+    if database:
+        # What make would do, asked of make itself.
+        commands = [shlex.split(line) for line in run("-n", "-B").splitlines() if " -c " in line]
+        entries = [{"directory": folder, "file": next(w for w in argv if w.endswith(".c")), "arguments": argv}
+                   for argv in commands]
+        require(len(entries) > 30, "make tells of", len(entries), "compilations")
+        with open(os.path.join(folder, "compile_commands.json"), "w", encoding="utf-8") as out:
+            json.dump(entries, out)
+    s.cwd = s.program.folder = folder
+    s.program.name = "lua"
+    s.arguments = ["-i"]
+    s.start()
+    require(s.line().startswith("Lua 5.4"), "this is not Lua")
+    # Prompts have no line end: the first one stands before the first answer, and there are no more.
+    s.tell("_PROMPT, _PROMPT2, five = '', '', 5 print('ready')")
+    require(s.line().endswith("ready"), "Lua does not answer")
+    s.tell("list = {} co = coroutine.wrap(function(a) local n = 100 while true do n = n + 1 coroutine.yield(n .. a) end end)")
+    s.tell("for i = 1, 100 do list[i] = ('item %d'):format(i) end")
+    s.expect("print(co('x'))", "101x")
+
+
+def alive(s, n):
+    """Globals and the coroutine are those of the start."""
+    s.expect("print(#list, list[100])", "100\titem 100")
+    s.expect("print(co())", f"{n}x")
+
+
+OPTIONS = {"build": False, "start": False, "only": lambda p: os.environ.get("HOTDEV_MATRIX") or (p.gcc and p.optimises)}
+
+
+@case({}, **OPTIONS)
+def lua_is_edited_while_it_runs(s):
+    build(s, database=True)
+    s.expect("print(('lua'):upper())", "LUA")
+    upper = "p[i] = toupper(uchar(s[i]));"
+    s.edit("lstrlib.c", upper, upper.replace("toupper(uchar(s[i]))", "s[i] == 'a' ? '4' : toupper(uchar(s[i]))"))
+    s.live("str_upper", modules=["lstrlib.c"])
+    s.expect("print(('lua'):upper())", "LU4")
+    alive(s, 102)
+
+    s.expect("print(string.format('%.2f', math.deg(3)))", "171.89")
+    s.edit("lmathlib.c", "(l_mathop(3.141592653589793238462643383279502884))", "(l_mathop(3.0))")
+    s.live(modules=["lmathlib.c"])
+    s.expect("print(string.format('%.2f', math.deg(3)))", "180.00")
+    alive(s, 103)
+
+    # The virtual machine, while a Lua function waits for input: its frame stays old.
+    s.tell("function hold() local before = ~five local line = io.read() return before, ~five, line end")
+    s.expect("print(~five)", "-6")
+    s.tell("print(hold())")
+    s.edit("lvm.c", "intop(^, ~l_castS2U(0), ib)", "intop(^, ~l_castS2U(0), ib + 1000)")
+    s.live("luaV_execute", modules=["lvm.c"])
+    s.wait("pinned", where=lambda e: e["function"] == "luaV_execute" and e["module"] == "lvm.c")
+    s.tell("typed")
+    require(s.line() == "-6\t-6\ttyped", "the frame that waited did not end in the old machine")
+    s.expect("print(~five)", "-1006")
+    s.wait("released")
+    alive(s, 104)
+
+    # A header of nearly every module: one transaction.
+    s.expect("x, y = 7.5, 2.0 print(x - y)", "5.5")
+    s.edit("llimits.h", "#define luai_numsub(L,a,b)      ((a)-(b))", "#define luai_numsub(L,a,b)      ((a)-(b)+0.25)")
+    event = s.live()
+    require("lvm.c" in [m["module"] for m in event["modules"]], "lvm.c is not among", event["modules"])
+    s.expect("print(x - y)", "5.75")
+    s.expect("print(~five)", "-1006")
+    alive(s, 105)
+
+    s.edit("lstrlib.c", "'4' : toupper", "'4' ; toupper")
+    event = s.failed()
+    require(event["diagnostics"][0]["file"].endswith("lstrlib.c"), "the first diagnostic is in", event["diagnostics"][0])
+    s.expect("print(('lua'):upper())", "LU4")
+    s.edit("lstrlib.c", "'4' ; toupper", "'@' : toupper")
+    s.live("str_upper", modules=["lstrlib.c"])
+    s.expect("print(('lua'):upper())", "LU@")
+    s.undo()
+    s.expect("print(('lua'):upper())", "LU4")
+    alive(s, 106)
+    s.undo()
+    s.expect("print(x - y)", "5.5")
+    s.expect("print(pcall(error, 'still unwinding'))", "false\tstill unwinding")
+    s.expect("print(select('#', ('a,b,c'):gsub(',', ';')), collectgarbage() )", "2\t0")
+    alive(s, 107)
+    print(f"# {s.point.name}: startup {s.events('ready')[0]['startup_ms']:.0f} ms; save to live, ms: "
+          + ", ".join(f"{e['modules'][0]['module']}{'...' if len(e['modules']) > 1 else ''} {e['save_to_live_ms']:.0f}"
+                      for e in s.events("live")), flush=True)
+
+
+@case({}, **{**OPTIONS, "only": lambda p: p.gcc and p.optimises})
+def lua_without_a_database_is_edited_from_its_debug_information(s):
+    build(s, database=False)
+    upper = "p[i] = toupper(uchar(s[i]));"
+    s.edit("lstrlib.c", upper, upper.replace("toupper(uchar(s[i]))", "s[i] == 'a' ? '4' : toupper(uchar(s[i]))"))
+    s.live("str_upper", modules=["lstrlib.c"])
+    s.expect("print(('lua'):upper())", "LU4")
+    alive(s, 102)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
