@@ -1,5 +1,5 @@
 # test/lib, test/e2e, test/real: the whole command seen from outside, at each point of the matrix.
-E2E_LIB = test/lib/contract.py test/lib/hotdev.py test/lib/matrix.py test/lib/session.py test/lib/tap.py
+E2E_LIB = test/lib/contract.py test/lib/hotdev.py test/lib/limit.py test/lib/matrix.py test/lib/session.py test/lib/tap.py
 E2E_TESTS = \
 	test/e2e/edits.py \
 	test/e2e/symbols.py \
@@ -14,8 +14,6 @@ E2E_TESTS = \
 	test/real/lua.py
 EXTRA_DIST += $(E2E_LIB) $(E2E_TESTS)
 TESTS += $(E2E_TESTS)
-# -B: the source tree may be read-only, and stays clean.
-AM_PY_LOG_FLAGS = -B
 
 # The everyday tests run at four points of the matrix; this runs them at the other four.
 .PHONY: check-matrix
