@@ -248,7 +248,7 @@ all_maps(hd_stop *stop, GError **error)
 		const hd_process *process = &g_array_index(stop->processes, hd_process, p);
 		if (process->gone)
 			continue;
-		GArray *maps = hd_maps_read(process->pid, error);
+		GArray *maps = hd_maps_read(process->reader, error);
 		if (!maps) {
 			g_array_free(all, true);
 			return NULL;

@@ -587,10 +587,7 @@ hd_target_commit(hd_target *target, const hd_commit *commit, int deadline_ms, hd
 		g_set_error(error, HD_ERROR, HD_ERROR_IO, "the program has not been let run yet");
 		return false;
 	}
-	pid_t witness = hd_target_witness(target);
-	if (!witness)
-		g_set_error(error, HD_ERROR, HD_ERROR_GONE, "the program has ended");
-	GArray *maps = witness ? hd_maps_read(witness, error) : NULL;
+	GArray *maps = hd_maps_of(target, NULL, error);
 	if (!maps)
 		return false;
 	memset(result, 0, sizeof *result);

@@ -70,6 +70,27 @@ hd_maps_read(pid_t pid, GError **error)
 	return maps;
 }
 
+GArray *
+hd_maps_of(hd_target *target, pid_t *reader, GError **error)
+{
+	/* A thread that ends meanwhile shows no mappings, or fewer; each look may choose another. */
+	for (int attempt = 0; attempt < 100; attempt++) {
+		pid_t pid = hd_target_witness(target);
+		GArray *maps = pid ? hd_maps_read(pid, NULL) : NULL;
+		if (maps && maps->len > 0 && hd_target_witness(target) == pid) {
+			if (reader)
+				*reader = pid;
+			return maps;
+		}
+		if (maps)
+			g_array_free(maps, true);
+		if (!pid)
+			break;
+	}
+	g_set_error(error, HD_ERROR, HD_ERROR_GONE, "the program has ended");
+	return NULL;
+}
+
 const hd_map *
 hd_maps_find(const GArray *maps, guint64 address)
 {

@@ -31,25 +31,38 @@ hd_memory_read(pid_t pid, guint64 address, void *out, gsize size)
 	return hd_memory_read_some(pid, address, out, size) == size;
 }
 
+/* A thread that ends as we read through it takes its view of the memory along: another one's serves as well. `whom`: who
+ * was read last, 0 if nobody is left. */
+static bool
+read_through(hd_target *target, pid_t pid, pid_t *whom, guint64 address, void *out, gsize size)
+{
+	pid_t last = 0;
+	while ((*whom = pid ? hd_process_reader(target, pid) : hd_target_witness(target)) && *whom != last) {
+		errno = 0;
+		if (!hd_fault("target.read") && hd_memory_read(*whom, address, out, size))
+			return true;
+		if (errno != ESRCH)
+			return false;
+		last = *whom;
+	}
+	errno = ESRCH;
+	return false;
+}
+
 bool
 hd_target_read(hd_target *target, pid_t pid, guint64 address, void *out, gsize size, GError **error)
 {
 	if (size == 0)
 		return true;
-	pid_t whom = pid ? hd_process_reader(target, pid) : hd_target_witness(target);
-	if (!whom) {
-		g_set_error(error, HD_ERROR, HD_ERROR_GONE, "process %d of the program has ended",
-			    (int)(pid ? pid : target->pid));
-		return false;
-	}
-	errno = 0;
 	/* Into a copy: a failure leaves out untouched. */
 	guint8 *copy = g_malloc(size);
-	bool good = !hd_fault("target.read") && hd_memory_read(whom, address, copy, size);
+	pid_t whom;
+	bool good = read_through(target, pid, &whom, address, copy, size);
 	if (good)
 		memcpy(out, copy, size);
 	else if (errno == ESRCH)
-		g_set_error(error, HD_ERROR, HD_ERROR_GONE, "process %d has ended", (int)whom);
+		g_set_error(error, HD_ERROR, HD_ERROR_GONE, "process %d of the program has ended",
+			    (int)(pid ? pid : target->pid));
 	else
 		hd_error_set_errno(error, errno == EPERM ? HD_ERROR_DENIED : HD_ERROR_IO, errno ? errno : EFAULT,
 				   "cannot read %zu bytes of process %d at 0x%" G_GINT64_MODIFIER "x", size, (int)whom,

@@ -105,36 +105,45 @@ walk(const hd_target *target, pid_t pid, guint64 debug, const GArray *maps, GPtr
 	       after.r_map == head.r_map;
 }
 
+/* One look through the eyes of a thread that has the program's memory. NULL without an error: not now. */
+static GPtrArray *
+look_once(hd_target *target, GError **error)
+{
+	pid_t pid;
+	GArray *maps = hd_maps_of(target, &pid, error);
+	if (!maps)
+		return NULL;
+	if (!target->debug)
+		target->debug = find_debug(target, pid);
+	GPtrArray *objects = g_ptr_array_new_with_free_func(free_object);
+	bool good = true;
+	if (target->debug)
+		good = walk(target, pid, target->debug, maps, objects);
+	else {
+		hd_target_object *only = describe(pid, maps, target->bias, target->main);
+		if (only)
+			g_ptr_array_add(objects, only);
+	}
+	g_array_free(maps, true);
+	if (!good || objects->len == 0)
+		g_clear_pointer(&objects, g_ptr_array_unref);
+	return objects;
+}
+
 const GPtrArray *
 hd_target_objects(hd_target *target, GError **error)
 {
-	pid_t pid = hd_target_witness(target);
-	if (!pid) {
-		g_set_error(error, HD_ERROR, HD_ERROR_GONE, "the program has ended");
-		return NULL;
-	}
-	if (!target->debug)
-		target->debug = find_debug(target, pid);
-	guint64 debug = target->debug;
+	/* The loader may be at work, and the thread that we look through may just end. */
 	GPtrArray *objects = NULL;
-	for (int attempt = 0; attempt < 50; attempt++) {
-		GArray *maps = hd_maps_read(pid, error);
-		if (!maps)
-			return NULL;
-		objects = g_ptr_array_new_with_free_func(free_object);
-		bool good = true;
-		if (debug)
-			good = walk(target, pid, debug, maps, objects);
-		else {
-			hd_target_object *only = describe(pid, maps, target->bias, target->main);
-			if (only)
-				g_ptr_array_add(objects, only);
-		}
-		g_array_free(maps, true);
-		if (good && objects->len > 0)
-			break;
-		g_clear_pointer(&objects, g_ptr_array_unref);
-		g_usleep(1000);
+	GError *failure = NULL;
+	for (int attempt = 0; attempt < 50 && !objects && !failure; attempt++) {
+		if (attempt > 0)
+			g_usleep(1000);
+		objects = look_once(target, &failure);
+	}
+	if (failure) {
+		g_propagate_error(error, failure);
+		return NULL;
 	}
 	if (!objects) {
 		g_set_error(error, HD_ERROR, HD_ERROR_IO, "cannot read the list of loaded objects of process %d",

@@ -18,6 +18,8 @@ typedef struct {
 
 /* Of hd_map, by address, with clear function. */
 GArray *hd_maps_read(pid_t pid, GError **error);
+/* The program's, through any thread that has its memory; `reader` (may be NULL) gets which. */
+GArray *hd_maps_of(hd_target *target, pid_t *reader, GError **error);
 const hd_map *hd_maps_find(const GArray *maps, guint64 address);
 /* The place for `size` bytes closest below `from` (above it when `upwards`) that none of maps touches,
  * inside [floor, ceiling). 0: none. */

@@ -103,16 +103,16 @@ def main(command):
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     test = subprocess.Popen(command, preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before))
     status = {}
-    in_time = wait_until(lambda ended: status.update(ended) or test.pid in status, LIMIT)
-    if not in_time:
-        say(f"{command[-1]} did not end within {LIMIT:.0f} s; it was doing this:")
-        describe(descendants())
+    trouble = None
+    if not wait_until(lambda ended: status.update(ended) or test.pid in status, LIMIT):
+        trouble = f"did not end within {LIMIT:.0f} s"
     elif not wait_until(lambda ended: not descendants(), GRACE):
-        say(f"{command[-1]} left processes behind:")
+        trouble = "left processes behind"
+    if trouble:
+        say(f"{command[-1]} {trouble}:")
         describe(descendants())
-    kill_all()
-    if not in_time:
-        print("Bail out! out of time", flush=True)
+        kill_all()
+        print(f"Bail out! {command[-1]} {trouble}", flush=True)
         return 99
     return os.waitstatus_to_exitcode(status[test.pid]) & 0xFF
 
