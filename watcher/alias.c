@@ -140,17 +140,32 @@ watch_others(hd_tree *tree, const hd_file *file)
 	}
 }
 
+/* The watch for a file that has, or had, several names; -1: it needs none. A name that is gone may still be open, and
+ * written through: the inode stays watched as long as it is the one at the path. */
+static int
+inode_descriptor(hd_tree *tree, const hd_file *file)
+{
+	const hd_inode *before = file->inode;
+	if (file->stamp.links <= 1 && !before)
+		return -1;
+	/* A second watch on the inode has the first one's number. */
+	int wd = hd_inotify_watch(tree->inotify, file->path, IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB);
+	bool needed = wd < 0 || file->stamp.links > 1 || wd == before->wd ||
+		      g_hash_table_contains(tree->inode_of_wd, GINT_TO_POINTER(wd));
+	if (needed)
+		return wd;
+	hd_inotify_unwatch(tree->inotify, wd);
+	return -1;
+}
+
 void
 hd_tree_watch_inode(hd_tree *tree, hd_file *file, bool others)
 {
 	if (!tree->inotify)
 		return;
-	int wd = -1;
-	/* A second watch on the inode has the first one's number. */
-	if (file->stamp.links > 1)
-		wd = hd_inotify_watch(tree->inotify, file->path, IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB);
 	hd_inode *inode = file->inode;
-	if (inode && inode->wd == wd)
+	int wd = inode_descriptor(tree, file);
+	if (inode ? inode->wd == wd : wd == -1)
 		return;
 	tree->generation++;
 	hd_tree_unwatch_inode(tree, file);

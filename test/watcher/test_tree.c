@@ -5,6 +5,7 @@
 
 #include "test/watcher/help.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -264,6 +265,24 @@ two_hard_links_in_the_project(void **state)
 	expect_truth(t);
 }
 
+/* The name that it was opened under is no more; the write goes on. */
+static void
+written_through_a_name_that_is_gone(void **state)
+{
+	trial *t = *state;
+	watch_all(t);
+	int fd = open(at(t, "src/first.c"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(write(fd, "int ", 4), 4);
+	shell(t, "ln src/first.c src/second.c");
+	expect(t, "src/second.c", "int ");
+	unlink(at(t, "src/first.c"));
+	settle(t);
+	assert_int_equal(write(fd, "v;\n", 3), 3);
+	close(fd);
+	expect(t, "src/second.c", "int v;\n");
+	expect_truth(t);
+}
+
 static const hd_file_change *
 last_change(trial *t)
 {
@@ -428,6 +447,7 @@ main(void)
 		TRIAL(edit_through_an_outside_symbolic_link),
 		TRIAL(edit_through_an_outside_hard_link),
 		TRIAL(two_hard_links_in_the_project),
+		TRIAL(written_through_a_name_that_is_gone),
 		TRIAL(retargeted_link),
 		TRIAL(retargeted_folder_link),
 		TRIAL(retargeted_link_to_a_link),
