@@ -93,17 +93,12 @@ body(const hd_function *function, guint index)
 static hd_body *
 in_force(const hd_function *function, guint from)
 {
-	hd_body *found = NULL;
-	for (guint i = 0; i < function->bodies->len; i++) {
-		if (body(function, i)->begins_lineage) {
-			if (i > from)
-				break;
-			found = NULL;
-		}
-		if (!body(function, i)->undone)
-			found = body(function, i);
+	for (guint i = function->bodies->len; i > 0; i--) {
+		hd_body *b = body(function, i - 1);
+		if (!b->undone && b->lineage == body(function, from)->lineage)
+			return b;
 	}
-	return found;
+	return NULL;
 }
 
 hd_body *
@@ -113,6 +108,16 @@ hd_function_current(const hd_function *function)
 		if (!body(function, i - 1)->undone)
 			return body(function, i - 1);
 	return NULL;
+}
+
+guint
+hd_function_lineage(const hd_function *function, bool begins)
+{
+	const hd_body *current = hd_function_current(function);
+	guint unused = 0;
+	for (guint i = 0; i < function->bodies->len; i++)
+		unused = MAX(unused, body(function, i)->lineage + 1);
+	return begins || !current ? unused : current->lineage;
 }
 
 bool

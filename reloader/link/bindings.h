@@ -27,7 +27,8 @@ typedef struct {
 	guint8 original[HD_ARCH_JUMP];
 	guint8 now[HD_ARCH_JUMP];
 	bool undone;
-	bool begins_lineage; /* older bodies of the function do not lead here */
+	guint lineage;	     /* callers of one lineage agree with its bodies on arguments and result: their entries lead
+				to its newest body, and to no other's */
 	bool instant;	     /* built by libtcc */
 	bool says_the_same;  /* it is there for others' sake: the source is that of the body before it */
 } hd_body;
@@ -75,6 +76,8 @@ hd_datum *hd_bindings_add_datum(hd_bindings *bindings, const char *key, guint64 
 
 /* The body in force: the newest that is not undone; NULL: none. */
 hd_body *hd_function_current(const hd_function *function);
+/* The lineage of a body that follows the one in force, or that begins another. */
+guint hd_function_lineage(const hd_function *function, bool begins);
 /* Whether a newer body in force says something else than the one of this version. */
 bool hd_function_is_superseded(const hd_function *function, int version);
 /* The body whose code holds pc; NULL: none. */

@@ -164,7 +164,6 @@ prepare_entry(hd_linked *l, guint index, const char *name)
 		.start = l->address[index],
 		.end = l->address[index] + atom->size,
 		.view = hd_link_view(l, l->address[index]) - HD_ARCH_JUMP,
-		.begins_lineage = l->r.plan->lineage[index],
 		.instant = l->r.instant,
 		.says_the_same = hd_diff_is_certain(l->r.diff) && hd_diff_fate(l->r.diff, index) == HD_ATOM_SAME,
 	};
@@ -180,8 +179,9 @@ prepare_entry(hd_linked *l, guint index, const char *name)
 		memcpy(function->stub_now, function->stub_view, HD_ARCH_JUMP);
 		g_ptr_array_add(l->brought, g_strdup(name));
 	}
+	body.lineage = hd_function_lineage(function, l->r.plan->lineage[index]);
 	hd_body *original = function->bodies->len ? &g_array_index(function->bodies, hd_body, 0) : NULL;
-	if (original && original->version == 0 && !body.begins_lineage) {
+	if (original && original->version == 0 && original->lineage == body.lineage) {
 		const char *why = NULL;
 		bool redirected = memcmp(original->now, original->original, HD_ARCH_JUMP) != 0;
 		if (!redirected && !hd_bind_entry(l->r.home, original, &why))

@@ -61,6 +61,26 @@ def a_save_after_an_undo_supersedes_it(s):
     s.expect("?", "30 one after 4")
 
 
+@case({"mod.c": r"""
+#include <stdio.h>
+static __attribute__((noinline)) int scaled(int n) { return n * 10; }
+void answer(const char *command) { (void)command; printf("%d", scaled(1)); }
+"""})
+def a_body_saved_after_an_undone_signature_reaches_every_caller(s):
+    s.replace("mod.c", ("scaled(int n) { return n", "scaled(int n, int by) { return by * n"),
+              ("scaled(1)", "scaled(1, 7)"))
+    s.live()
+    s.expect("?", "70")
+    s.undo()
+    s.expect("?", "10")
+    s.replace("mod.c", ("scaled(int n, int by) { return by * n * 10", "scaled(int n) { return n * 30"),
+              ("scaled(1, 7)", "scaled(1)"))
+    s.live("scaled")
+    s.expect("?", "30")
+    s.undo()
+    s.expect("?", "10")
+
+
 @case(ONE)
 def undo_takes_back_constants_and_initialisers(s):
     s.replace("mod.c", ('"one"', '"uno"'), ("static int calls;", "static int calls = 100;"))
