@@ -135,8 +135,6 @@ watch_others(hd_tree *tree, const hd_file *file)
 			continue;
 		other->stamp.links = file->stamp.links;
 		hd_tree_watch_inode(tree, other, false);
-		/* It may have been written through that name already. */
-		tree->hooks.touched(other, HD_HINT_LOOK, tree->hooks.data);
 	}
 }
 
@@ -182,6 +180,8 @@ hd_tree_watch_inode(hd_tree *tree, hd_file *file, bool others)
 	}
 	g_ptr_array_add(inode->files, file);
 	file->inode = inode;
+	/* It may have been written through another name before it was watched. */
+	tree->hooks.touched(file, HD_HINT_LOOK, tree->hooks.data);
 	if (others)
 		watch_others(tree, file);
 }

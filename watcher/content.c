@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -110,11 +111,18 @@ read_all(int fd, gsize expected)
 }
 
 /* Whether the name that was opened was taken from the file since: the kernel
- * then gives no path, or the old one with " (deleted)" (proc(5)). */
+ * then gives no path, or the old one with " (deleted)" (proc(5)), or the one that it was renamed to. */
 static bool
-lost_its_name(const struct stat *st, const char *real)
+lost_its_name(const char *path, const struct stat *st, const char *real)
 {
-	return st->st_nlink == 0 || (real && g_str_has_suffix(real, " (deleted)") && access(real, F_OK) < 0);
+	if (st->st_nlink == 0 || !real)
+		return st->st_nlink == 0;
+	if (strcmp(real, path) == 0)
+		return false;
+	char *leads_to = realpath(path, NULL);
+	bool lost = g_strcmp0(leads_to, real) != 0;
+	free(leads_to);
+	return lost;
 }
 
 /* false: the file lost its name meanwhile, and another may have it. */
@@ -139,7 +147,7 @@ read_open(int fd, const char *path, hd_content *content)
 		      end.modified_ns == content->stamp.modified_ns;
 	content->status = steady ? HD_READ_OK : HD_READ_CHANGING;
 	content->real = real_path(fd);
-	if (lost_its_name(&after, content->real))
+	if (lost_its_name(path, &after, content->real))
 		return false;
 	if (content->real && strcmp(content->real, path) == 0)
 		g_clear_pointer(&content->real, g_free);

@@ -85,11 +85,12 @@ complete(const hd_pending *pending)
 	       g_bytes_get_size(pending->text) > 0;
 }
 
-/* Truncated by someone who still has it open: the text is about to come, however busy the machine is. */
+/* Truncated by someone who still has it open, and nothing since: the text is about to come, however busy the machine
+ * is. */
 static bool
 begun(const hd_pending *pending)
 {
-	return pending->open && pending->text && g_bytes_get_size(pending->text) == 0;
+	return pending->open && !pending->stale && pending->text && g_bytes_get_size(pending->text) == 0;
 }
 
 static gint64
@@ -107,8 +108,8 @@ read_file(hd_settle *settle, hd_file *file)
 	hd_pending *pending = &file->pending;
 	hd_content content;
 	hd_content_read(file->path, &content);
+	pending->stale = false; /* unless the hook finds a reason to look again */
 	settle->read(file, &content, settle->data);
-	pending->stale = false;
 	if (content.status == HD_READ_DENIED) {
 		hd_content_clear(&content);
 		return false;
@@ -166,6 +167,8 @@ read_pending(hd_settle *settle, guint index)
 		take_out(settle, index);
 		return false;
 	}
+	if (pending->stale)
+		return false;
 	bool back = as_said(file) && pending->steady;
 	if (!hd_digest_equal(pending->seen, pending->told) && (back || complete(pending))) {
 		pending->told = pending->seen;

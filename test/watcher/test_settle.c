@@ -4,9 +4,11 @@
 
 #include "test/watcher/help.h"
 
+#include "watcher/content.h"
 #include "watcher/names.h"
 #include "watcher/settle.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -136,6 +138,23 @@ a_growing_file_does_not_hold_up_the_rest(void **state)
 	hd_settle_free(c.settle);
 }
 
+/* Emptied by someone who has it open: waited for longer, but not for ever when only looks tell of the text. */
+static void
+an_emptied_file_is_waited_for_until_its_text_is_there(void **state)
+{
+	clockwork c = begin(*state);
+	c.settle = hd_settle_new(3 * MS, 100 * MS, on_read, on_said, &c);
+	save(c.t, "src/a.c", "");
+	hd_settle_touch(c.settle, &c.a, HD_HINT_WRITE, 1000 * MS);
+	assert_int_equal(final_at(&c, 1100, NULL), 0);
+	assert_int_equal(final_at(&c, 1400, NULL), 0);
+	save(c.t, "src/a.c", "int late;\n");
+	hd_settle_touch(c.settle, &c.a, HD_HINT_LOOK, 1500 * MS);
+	assert_int_equal(final_at(&c, 1599, NULL), 0);
+	assert_int_equal(final_at(&c, 1600, NULL), 1);
+	hd_settle_free(c.settle);
+}
+
 static void
 empty_and_missing_are_waited_for(void **state)
 {
@@ -222,6 +241,33 @@ names(void **state)
 	assert_false(hd_names_below("/ab", "/a") || hd_names_below("/", "/a"));
 }
 
+static gpointer
+rename_to_and_fro(gpointer data)
+{
+	trial *t = data;
+	const char *here = at(t, "src/a.c"), *there = at(t, "src/elsewhere.c");
+	for (int i = 0; i < 20000; i++)
+		if (rename(here, there) < 0 || rename(there, here) < 0)
+			break;
+	return NULL;
+}
+
+/* The kernel's name of an open file is where it is now: that it moved makes no link of what was opened. */
+static void
+renamed_while_it_is_read(void **state)
+{
+	trial *t = *state;
+	const char *path = at(t, "src/a.c");
+	GThread *thread = g_thread_new("renamer", rename_to_and_fro, t);
+	for (int i = 0; i < 20000; i++) {
+		hd_content content;
+		hd_content_read(path, &content);
+		assert_null(content.real);
+		hd_content_clear(&content);
+	}
+	g_thread_join(thread);
+}
+
 int
 main(void)
 {
@@ -230,9 +276,11 @@ main(void)
 		TRIAL(quiet_for_the_settle_time),
 		TRIAL(no_longer_than_the_limit),
 		TRIAL(a_growing_file_does_not_hold_up_the_rest),
+		TRIAL(an_emptied_file_is_waited_for_until_its_text_is_there),
 		TRIAL(empty_and_missing_are_waited_for),
 		TRIAL(a_change_that_no_hint_told_of_starts_the_wait_again),
 		TRIAL(early_tells_of_the_edit_and_of_its_undoing),
+		TRIAL(renamed_while_it_is_read),
 		TRIAL(names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
