@@ -109,6 +109,7 @@ read_file(hd_settle *settle, hd_file *file)
 	hd_content content;
 	hd_content_read(file->path, &content);
 	pending->stale = false; /* unless the hook finds a reason to look again */
+	hd_digest said = file->said;
 	settle->read(file, &content, settle->data);
 	if (content.status == HD_READ_DENIED) {
 		hd_content_clear(&content);
@@ -116,7 +117,8 @@ read_file(hd_settle *settle, hd_file *file)
 	}
 	pending->steady = content.status != HD_READ_CHANGING;
 	file->stamp = content.stamp;
-	if (!hd_digest_equal(content.digest, pending->seen))
+	/* Through a link that leads elsewhere, another text may have been said. */
+	if (!hd_digest_equal(content.digest, pending->seen) || !hd_digest_equal(said, file->said))
 		pending->written_ns = MAX(pending->hint_ns, pending->open ? pending->last_ns : 0);
 	pending->seen = content.digest;
 	g_clear_pointer(&pending->text, g_bytes_unref);

@@ -6,6 +6,7 @@ WATCHER_TESTS = \
 	test/watcher/test_limits \
 	test/watcher/test_polling \
 	test/watcher/test_property \
+	test/watcher/test_property_links \
 	test/watcher/test_settle
 check_PROGRAMS += $(WATCHER_TESTS)
 TESTS += $(WATCHER_TESTS)
@@ -30,9 +31,14 @@ test_watcher_test_polling_SOURCES = test/watcher/test_polling.c test/watcher/hel
 test_watcher_test_polling_CPPFLAGS = $(WATCHER_TEST_CPPFLAGS)
 test_watcher_test_polling_LDADD = $(WATCHER_TEST_LIBS)
 
-test_watcher_test_property_SOURCES = test/watcher/test_property.c test/watcher/help.c test/watcher/help.h
+PROPERTY_SOURCES = test/watcher/property.c test/watcher/property.h test/watcher/help.c test/watcher/help.h
+test_watcher_test_property_SOURCES = test/watcher/test_property.c $(PROPERTY_SOURCES)
 test_watcher_test_property_CPPFLAGS = $(WATCHER_TEST_CPPFLAGS)
 test_watcher_test_property_LDADD = $(WATCHER_TEST_LIBS)
+
+test_watcher_test_property_links_SOURCES = test/watcher/test_property_links.c $(PROPERTY_SOURCES)
+test_watcher_test_property_links_CPPFLAGS = $(WATCHER_TEST_CPPFLAGS)
+test_watcher_test_property_links_LDADD = $(WATCHER_TEST_LIBS)
 
 test_watcher_test_settle_SOURCES = test/watcher/test_settle.c test/watcher/help.c test/watcher/help.h
 test_watcher_test_settle_CPPFLAGS = $(WATCHER_TEST_CPPFLAGS)
