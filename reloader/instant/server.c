@@ -285,7 +285,9 @@ main(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+#ifndef __SANITIZE_ADDRESS__ /* whose shadow takes more than any limit */
 	setrlimit(RLIMIT_AS, &(struct rlimit){MEMORY_MOST, MEMORY_MOST});
+#endif
 	char *memory = mmap(NULL, 2 * HD_WIRE_HALF, PROT_READ | PROT_WRITE, MAP_SHARED, HD_WIRE_MEMORY, 0);
 	object_fd = memfd_create("object", MFD_CLOEXEC);
 	FILE *output = output_file();

@@ -138,9 +138,13 @@ vdso_base(pid_t pid)
 static bool
 resolve_like_ours(hd_target *target, const hd_loaded *home, const char *name, guint64 *address)
 {
-	void *ours = dlsym(RTLD_DEFAULT, name);
+	/* In that very file: what we were started with may have put others before it. */
+	void *handle = dlopen(home->object.path, RTLD_LAZY | RTLD_NOLOAD);
+	void *ours = handle ? dlsym(handle, name) : NULL;
 	Dl_info info;
 	struct stat file;
+	if (handle)
+		dlclose(handle);
 	if (!ours || !dladdr(ours, &info))
 		return false;
 	guint64 offset = (guint64)(guintptr)ours - (guint64)(guintptr)info.dli_fbase;
