@@ -137,7 +137,7 @@ make_keeper(hd_linked *l, guint index, const hd_body *original, hd_body *body)
 				      "callers of %s in the program rely on registers that its new code changes",
 				      atom->name);
 	GByteArray *code = g_byte_array_new();
-	guint64 place = l->code + l->keepers;
+	guint64 place = l->code.start + l->keepers;
 	hd_arch_keeper(code, place, body->entry, keep);
 	if (code->len <= HD_KEEPER_ROOM) {
 		memcpy(hd_link_view(l, place), code->data, code->len);

@@ -81,7 +81,8 @@ hd_link_is_tls(const hd_atom *atom)
 guint8 *
 hd_link_view(const hd_linked *l, guint64 address)
 {
-	return l->view + (address - l->code);
+	const hd_room *room = address - l->lasting.start < l->lasting.size ? &l->lasting : &l->code;
+	return room->view + (address - room->start);
 }
 
 static void
@@ -118,7 +119,7 @@ linked_new(const hd_link_request *request)
 	l->placed = g_array_new(FALSE, FALSE, sizeof(hd_placed_code));
 	l->fresh_atom = g_new0(bool, l->n_atoms + 1);
 	l->announced = g_ptr_array_new_with_free_func(g_free);
-	l->size = 16; /* no atom, word or stub has offset 0: 0 says "none" */
+	l->code.size = l->lasting.size = HD_ROOM_NOTHING;
 	return l;
 }
 
@@ -139,8 +140,10 @@ hd_linked_free(hd_linked *l, bool discard)
 		unlink_bodies(l);
 		withdraw(l);
 	}
-	if (discard && l->code)
-		hd_target_arena_free(l->r.target, l->code);
+	if (discard && l->code.start)
+		hd_target_arena_free(l->r.target, l->code.start);
+	if (discard && l->lasting.start)
+		hd_target_arena_free(l->r.target, l->lasting.start);
 	if (discard && l->fresh)
 		hd_target_arena_free(l->r.target, l->fresh);
 	hd_object_unref(l->object);
@@ -203,7 +206,7 @@ hd_link_relocate(hd_linked *l)
 	if (!refusal)
 		refusal = hd_link_prepare_entries(l);
 	if (!refusal)
-		l->artefact = hd_artefact_new(l->object, l->address, l->code + l->eh_frame, l->keeper_code);
+		l->artefact = hd_artefact_new(l->object, l->address, l->code.start + l->eh_frame, l->keeper_code);
 	return refusal;
 }
 
@@ -219,17 +222,25 @@ require_untouched(hd_linked *l, guint index, hd_commit *commit)
 	g_free(key);
 }
 
+/* As it is: so that the commit makes sure that every process sees it. */
+static void
+stage_room(const hd_room *room, hd_commit *commit)
+{
+	if (!room->size)
+		return;
+	GBytes *bytes = g_bytes_new(room->view, room->size);
+	hd_commit_store(commit, room->view, bytes);
+	g_bytes_unref(bytes);
+}
+
 void
 hd_linked_stage(hd_linked *l, hd_commit *commit)
 {
 	for (guint i = 0; i < l->n_atoms; i++)
 		if (l->r.plan->renew[i])
 			require_untouched(l, i, commit);
-	if (l->size) { /* as it is: so that the commit makes sure that every process sees it */
-		GBytes *code = g_bytes_new(l->view, l->size);
-		hd_commit_store(commit, l->view, code);
-		g_bytes_unref(code);
-	}
+	stage_room(&l->code, commit);
+	stage_room(&l->lasting, commit);
 	for (guint i = 0; i < l->writes->len; i++) {
 		hd_data_write *write = &g_array_index(l->writes, hd_data_write, i);
 		write->index = G_MAXUINT;
@@ -360,7 +371,7 @@ hd_linked_reverted(hd_linked *l, bool again)
 gsize
 hd_linked_size(const hd_linked *l)
 {
-	return l->size + l->fresh_size;
+	return l->code.size + l->lasting.size + l->fresh_size;
 }
 
 GBytes *

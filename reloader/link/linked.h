@@ -23,17 +23,26 @@ typedef struct {
 	bool done;   /* written somewhere */
 } hd_data_write;
 
+/* No atom, word or stub has offset 0, which says "none": a room begins with a few bytes of nothing. */
+#define HD_ROOM_NOTHING 8
+
+/* Room in the arena for code. */
+typedef struct {
+	guint64 start;
+	guint8 *view;
+	gsize size;
+} hd_room;
+
 struct hd_linked {
 	hd_link_request r;
 	hd_object *object;
 	guint n_atoms, n_targets;
-	guint64 *address;   /* run-time address of each atom, as far as known */
-	guint64 *got;	    /* for each target: offset, then address of its GOT word (or TLS pair) */
-	guint64 *stub;	    /* for each target: offset, then address of its stub */
-	guint64 *permanent; /* for each placed function that is new: its stub */
-	guint64 code;	    /* the room in the code arena */
-	guint8 *view;
-	gsize size;
+	guint64 *address;    /* run-time address of each atom, as far as known */
+	guint64 *got;	     /* for each target: offset, then address of its GOT word (or TLS pair) */
+	guint64 *stub;	     /* for each target: offset, then address of its stub */
+	guint64 *permanent;  /* for each placed function that is new: its stub */
+	hd_room code;	     /* bodies, and what only they use; given back with them */
+	hd_room lasting;     /* what the program may keep pointers to: constants, permanent addresses */
 	gsize keepers;	     /* offset of the first free byte for keepers */
 	GArray *keeper_code; /* of hd_range: keepers made */
 	guint64 eh_frame;    /* offset of room that gives .eh_frame an address */
@@ -62,7 +71,7 @@ bool hd_link_is_tls(const hd_atom *atom);
 guint hd_link_target(const hd_linked *linked, const hd_reloc *reloc);
 const char *hd_link_target_name(const hd_linked *linked, guint target);
 hd_reference hd_link_reference(const hd_atom *atom, const hd_reloc *reloc);
-/* Our writable view of an address in the code arena's room. */
+/* Our writable view of an address in one of the rooms. */
 guint8 *hd_link_view(const hd_linked *linked, guint64 address);
 /* A refusal placed at the source line of a byte of an atom. */
 hd_refusal *hd_link_refuse(const hd_linked *linked, hd_refusal_code code, guint atom, guint64 offset,
