@@ -99,6 +99,7 @@ versions_json(const GPtrArray *versions)
 		set(object, "functions", texts(version->functions));
 		set(object, "data", texts(version->data));
 		set(object, "undone", json_boolean(version->undone));
+		set(object, "kept", text(version->kept));
 		json_array_append_new(json, object);
 	}
 	return json;

@@ -534,6 +534,7 @@ record(hd_update *update, const hd_commit_result *result, gint64 linking_ns)
 	hd_join_settle(update);
 	hd_reloader_emit(r, event);
 	hd_pins_take(r->pins, result->samples);
+	hd_purge_soon(r);
 }
 
 /* together: only at an instant when nobody is inside anything that changes. */

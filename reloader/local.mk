@@ -9,6 +9,7 @@ reloader_libreloader_a_SOURCES = \
 	reloader/pins.c \
 	reloader/private.h \
 	reloader/promote.c \
+	reloader/purge.c \
 	reloader/reloader.c reloader/reloader.h \
 	reloader/tier.c \
 	reloader/undo.c \

@@ -40,7 +40,8 @@ struct hd_reloader {
 	GPtrArray *waits;
 	guint next_wait;
 	gint64 written_ns; /* of the last update */
-	guint watcher_source, exit_source, tick_source, restart_source;
+	guint watcher_source, exit_source, tick_source, restart_source, purge_source;
+	gsize purge_left, purge_left_bytes; /* old code that could not be given back at the last look */
 };
 
 /* ---- reloader.c ---- */
@@ -170,6 +171,11 @@ void hd_join_withdraw(hd_update *update);
 
 /* ---- undo.c ---- */
 bool hd_undo_last(hd_reloader *reloader, const char *module, bool again, GError **error);
+
+/* ---- purge.c: memory of old code ---- */
+/* When nothing has happened for a while. */
+void hd_purge_soon(hd_reloader *reloader);
+void hd_purge_cancel(hd_reloader *reloader);
 
 /* ---- pins.c: who is in old code ---- */
 hd_pins *hd_pins_new(hd_reloader *reloader);

@@ -322,6 +322,8 @@ drop_target(hd_reloader *r)
 {
 	g_clear_pointer(&r->update, hd_update_free);
 	hd_promote_cancel(r);
+	hd_purge_cancel(r);
+	r->purge_left = r->purge_left_bytes = 0;
 	g_clear_handle_id(&r->restart_source, g_source_remove);
 	g_clear_handle_id(&r->exit_source, g_source_remove);
 	g_clear_handle_id(&r->tick_source, g_source_remove);
@@ -485,15 +487,6 @@ hd_reloader_reload(hd_reloader *r, const char *file, GError **error)
 	g_queue_push_tail(r->batches, batch);
 	hd_reloader_next(r);
 	return true;
-}
-
-bool
-hd_reloader_purge(hd_reloader *r, const char *module, GError **error)
-{
-	(void)r;
-	(void)module;
-	g_set_error(error, HD_ERROR, HD_ERROR_UNSUPPORTED, "old versions are kept: purging them is not possible yet");
-	return false;
 }
 
 void

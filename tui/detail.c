@@ -188,6 +188,8 @@ add_versions(tui *t, const hd_module_view *module)
 		add(t, live ? STYLE_GOOD : STYLE_NORMAL, "  v%-3d %-8s %-5s %-8s %s%s%s%s", version->version,
 		    version->compiler ? version->compiler : "own", age, version->bytes ? size : "",
 		    version->undone ? "undone " : "", functions, *data ? " | " : "", data);
+		if (version->kept)
+			add(t, STYLE_DIM, "       kept: %s", version->kept);
 		g_free(functions);
 		g_free(data);
 		g_free(age);

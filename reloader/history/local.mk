@@ -5,4 +5,5 @@ reloader_history_libhistory_a_SOURCES = \
 	reloader/history/event_line.c \
 	reloader/history/event_parse.c \
 	reloader/history/model.c reloader/history/model.h \
-	reloader/history/module.h
+	reloader/history/module.h \
+	reloader/history/retention.c

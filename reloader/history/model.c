@@ -51,6 +51,7 @@ version_free(hd_version_view *version)
 	g_ptr_array_unref(version->functions);
 	g_ptr_array_unref(version->data);
 	g_clear_pointer(&version->text, g_bytes_unref);
+	g_free(version->kept);
 	g_free(version);
 }
 

@@ -34,6 +34,7 @@ typedef struct {
 	GPtrArray *data;
 	GBytes *text; /* the source it was made of; may be NULL */
 	bool undone;
+	char *kept; /* why its memory was not given back, though undo no longer reaches it; NULL */
 } hd_version_view;
 
 typedef struct {

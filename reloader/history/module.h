@@ -50,6 +50,7 @@ struct hd_module {
 	char *unreloadable;
 	char *not_instant;
 	GPtrArray *versions;
+	int floor; /* versions up to here can no longer be undone */
 };
 
 /* One step that undo takes back: the versions it made live. */
@@ -117,6 +118,11 @@ hd_transaction *hd_model_to_undo(const hd_model *model, const hd_module *module)
 hd_transaction *hd_model_to_redo(const hd_model *model, const hd_module *module);
 /* A new save supersedes what was undone: it can no longer be redone. */
 void hd_model_forget_undone(hd_model *model);
+
+/* Undo reaches to the newest `keep` versions of each module: what is older is final. */
+void hd_model_set_floors(hd_model *model, int keep);
+/* Final versions of which no code is left are forgotten, but for the one where undo ends. */
+void hd_module_forget_versions(hd_module *module);
 
 void hd_thread_view_free(hd_thread_view *thread);
 void hd_process_view_free(hd_process_view *process);

@@ -269,3 +269,66 @@ hd_bindings_mark(hd_bindings *bindings, int version, bool undone)
 			if (datum->version == version && (datum->older || datum->view))
 				datum->undone = undone;
 }
+
+/* A later body of its lineage takes its place in every state that undo can reach. */
+static bool
+is_outlived(const hd_function *function, guint index, int floor)
+{
+	const hd_body *b = body(function, index);
+	for (guint i = index + 1; i < function->bodies->len; i++) {
+		const hd_body *later = body(function, i);
+		if (later->lineage == b->lineage &&
+		    (later->version == b->version || (later->version <= floor && !later->undone)))
+			return true;
+	}
+	return false;
+}
+
+bool
+hd_bindings_need_code(const hd_bindings *bindings, guint64 start, guint64 end, int floor)
+{
+	GHashTableIter iter;
+	gpointer value;
+	g_hash_table_iter_init(&iter, bindings->functions);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const hd_function *function = value;
+		for (guint i = 0; i < function->bodies->len; i++) {
+			const hd_body *b = body(function, i);
+			/* Without a body in force, its permanent address leads to the last one. */
+			bool over =
+				b->undone && b->version <= floor && !(function->stub && !hd_function_current(function));
+			if (b->start >= start && b->start < end && !over && !is_outlived(function, i, floor))
+				return true;
+		}
+	}
+	return false;
+}
+
+void
+hd_bindings_forget_code(hd_bindings *bindings, guint64 start, guint64 end)
+{
+	GHashTableIter iter;
+	gpointer value;
+	g_hash_table_iter_init(&iter, bindings->functions);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		hd_function *function = value;
+		for (guint i = function->bodies->len; i > 0; i--)
+			if (body(function, i - 1)->start >= start && body(function, i - 1)->start < end)
+				g_array_remove_index(function->bodies, i - 1);
+	}
+}
+
+void
+hd_bindings_forget_data(hd_bindings *bindings, int floor)
+{
+	GHashTableIter iter;
+	gpointer value;
+	g_hash_table_iter_init(&iter, bindings->data);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		hd_datum *datum = value;
+		while (datum && (datum->undone || datum->version > floor))
+			datum = datum->older;
+		if (datum)
+			g_clear_pointer(&datum->older, datum_free);
+	}
+}

@@ -92,6 +92,13 @@ void hd_function_redirected(hd_function *function);
 /* Names of functions whose body in force libtcc built; a set, new. */
 GHashTable *hd_bindings_instant(const hd_bindings *bindings);
 
+/* Whether a body in [start, end) is in force, or may be again when versions above floor are undone and redone. */
+bool hd_bindings_need_code(const hd_bindings *bindings, guint64 start, guint64 end, int floor);
+/* That code is no more. */
+void hd_bindings_forget_code(hd_bindings *bindings, guint64 start, guint64 end);
+/* Forgets what data names were bound to before, as far as undo to floor never asks for it. */
+void hd_bindings_forget_data(hd_bindings *bindings, int floor);
+
 /* The version is undone, or put on again: its bodies, and those of its data that hide older ones. */
 void hd_bindings_mark(hd_bindings *bindings, int version, bool undone);
 

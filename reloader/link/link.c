@@ -117,6 +117,7 @@ linked_new(const hd_link_request *request)
 	l->brought = g_ptr_array_new_with_free_func(g_free);
 	l->keeper_code = g_array_new(FALSE, FALSE, sizeof(hd_range));
 	l->placed = g_array_new(FALSE, FALSE, sizeof(hd_placed_code));
+	l->targets = g_hash_table_new(NULL, NULL);
 	l->fresh_atom = g_new0(bool, l->n_atoms + 1);
 	l->announced = g_ptr_array_new_with_free_func(g_free);
 	l->code.size = l->lasting.size = HD_ROOM_NOTHING;
@@ -158,6 +159,7 @@ hd_linked_free(hd_linked *l, bool discard)
 	g_ptr_array_unref(l->staged);
 	g_ptr_array_unref(l->brought);
 	g_array_unref(l->placed);
+	g_hash_table_unref(l->targets);
 	g_array_unref(l->keeper_code);
 	g_clear_pointer(&l->artefact, g_bytes_unref);
 	g_free(l);
@@ -366,6 +368,38 @@ hd_linked_reverted(hd_linked *l, bool again)
 		g_clear_pointer(&datum->initial, g_bytes_unref);
 		datum->initial = g_bytes_ref(again ? write->bytes : write->before);
 	}
+}
+
+hd_lead
+hd_linked_own_code(const hd_linked *l)
+{
+	return (hd_lead){.start = l->code.start, .end = l->code.start + l->code.size};
+}
+
+void
+hd_linked_mark_leads(const hd_linked *l, GArray *leads)
+{
+	GHashTableIter iter;
+	gpointer target;
+	g_hash_table_iter_init(&iter, l->targets);
+	while (g_hash_table_iter_next(&iter, &target, NULL)) {
+		guint64 address = GPOINTER_TO_SIZE(target);
+		for (guint i = 0; i < leads->len; i++) {
+			hd_lead *lead = &g_array_index(leads, hd_lead, i);
+			lead->found |= address >= lead->start && address < lead->end;
+		}
+	}
+}
+
+void
+hd_linked_give_back(hd_linked *l)
+{
+	if (!l->code.start)
+		return;
+	hd_bindings_forget_code(l->r.bindings, l->code.start, l->code.start + l->code.size);
+	hd_target_arena_free(l->r.target, l->code.start);
+	l->code = (hd_room){0};
+	g_array_set_size(l->placed, 0);
 }
 
 gsize

@@ -54,6 +54,13 @@ void hd_linked_revert_data(const hd_linked *linked, hd_commit *commit, bool agai
 /* That commit was made. */
 void hd_linked_reverted(hd_linked *linked, bool again);
 
+/* Where its bodies are, with what only they use; empty: it has none. */
+hd_lead hd_linked_own_code(const hd_linked *linked);
+/* Marks those of leads (of hd_lead) that its code calls. */
+void hd_linked_mark_leads(const hd_linked *linked, GArray *leads);
+/* Nothing leads into its code: the room is free for others. */
+void hd_linked_give_back(hd_linked *linked);
+
 /* For people, unwinding and gdb. */
 gsize hd_linked_size(const hd_linked *linked);
 GBytes *hd_linked_artefact(const hd_linked *linked); /* the object with addresses filled in; borrowed */

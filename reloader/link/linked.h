@@ -55,6 +55,7 @@ struct hd_linked {
 	GPtrArray *staged;    /* of hd_function *: got a body */
 	GPtrArray *brought;   /* of char *: functions added to the bindings */
 	GArray *placed;	      /* of hd_placed_code */
+	GHashTable *targets;  /* set of addresses of functions that it refers to */
 	GBytes *artefact;
 };
 

@@ -207,6 +207,8 @@ relocate_one(hd_linked *l, guint index, const hd_reloc *reloc, guint8 *image, gu
 	hd_refusal *refusal = find_target(l, index, reloc, reference, &found);
 	if (refusal)
 		return refusal;
+	if (found.kind != HD_SYMBOL_TLS)
+		g_hash_table_add(l->targets, GSIZE_TO_POINTER(found.address));
 	guint target = hd_link_target(l, reloc);
 	guint64 at = place + reloc->offset, room = atom->size - reloc->offset, value;
 	if (reference == HD_REF_GOT &&

@@ -69,13 +69,26 @@ holds(const GArray *list, guint64 node)
 	return false;
 }
 
-static void
-relink(const GArray *nodes, GArray *writes)
+static guint64
+node_at(const GArray *list, guint index)
 {
+	return index < list->len ? g_array_index(list, guint64, index) : 0;
+}
+
+/* The links that are not as they were. What stays keeps its order. */
+static void
+relink(const GArray *was, const GArray *nodes, GArray *writes)
+{
+	guint old = 0;
 	for (guint i = 0; i < nodes->len; i++) {
-		guint64 links[2] = {i + 1 < nodes->len ? g_array_index(nodes, guint64, i + 1) : 0,
-				    i > 0 ? g_array_index(nodes, guint64, i - 1) : 0};
-		append_write(writes, g_array_index(nodes, guint64, i), links, sizeof links);
+		guint64 node = node_at(nodes, i);
+		guint64 links[2] = {node_at(nodes, i + 1), node_at(nodes, i - 1)};
+		while (old < was->len && node_at(was, old) != node && !holds(nodes, node_at(was, old)))
+			old++;
+		bool stays = node_at(was, old) == node;
+		if (!stays || node_at(was, old + 1) != links[0] || node_at(was, old - 1) != links[1])
+			append_write(writes, node, links, sizeof links);
+		old += stays;
 	}
 }
 
@@ -96,7 +109,7 @@ hd_jit_prepare(hd_target *target, const hd_commit *commit, GArray *writes)
 	}
 	if (commit->jit_added->len + commit->jit_gone->len == 0)
 		return nodes;
-	relink(nodes, writes);
+	relink(target->jit_nodes, nodes, writes);
 	descriptor head = {.version = 1, .first = nodes->len ? g_array_index(nodes, guint64, 0) : 0};
 	append_write(writes, target->jit_descriptor, &head, sizeof head);
 	return nodes;

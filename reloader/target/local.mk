@@ -8,6 +8,7 @@ reloader_target_libtarget_a_SOURCES = \
 	reloader/target/inject.c \
 	reloader/target/jit.c \
 	reloader/target/launch.c \
+	reloader/target/leads.c \
 	reloader/target/maps.c \
 	reloader/target/memory.c \
 	reloader/target/objects.c \

@@ -164,6 +164,22 @@ GArray *hd_target_unwind(hd_target *target, const hd_sample *sample, bool *compl
 /* Samples the given threads (of pid_t; NULL: all) with a stop as short as can be; of hd_sample *. */
 GPtrArray *hd_target_sample(hd_target *target, const GArray *tids, GError **error);
 
+/* ---- leads ---- */
+
+/* Code at [start, end), and whether anything leads into it. */
+typedef struct {
+	guint64 start, end;
+	bool found;
+	pid_t pid;  /* where: in this process ... */
+	guint64 at; /* ... the word at this address; 0: a register */
+} hd_lead;
+
+/* Looks through registers and memory of every process, in one stop, for what leads into the code of `leads` (of
+ * hd_lead): return addresses on stacks, whoever's they are, jump buffers, stored addresses of labels. Conservative: a
+ * number that looks like such an address counts. HD_ERROR_BUSY: not now, or there is too much memory. pause_ns: how long
+ * the program stood still. */
+bool hd_target_look_for_leads(hd_target *target, GArray *leads, gint64 *pause_ns, GError **error);
+
 /* ---- gdb ---- */
 
 /* Adds to commit what shows a symbol file (an ELF image in a DEBUG arena) to

@@ -7,6 +7,7 @@ if HAVE_CMOCKA
 target_tests = test/target/start \
 	test/target/commit \
 	test/target/interrupt \
+	test/target/leads \
 	test/target/process \
 	test/target/signal \
 	test/target/unwind
@@ -25,6 +26,10 @@ test_target_commit_LDADD = $(TEST_TARGET_LINK)
 test_target_interrupt_SOURCES = test/target/interrupt.c $(TEST_TARGET_SOURCE)
 test_target_interrupt_CPPFLAGS = $(TEST_TARGET_CPPFLAGS)
 test_target_interrupt_LDADD = $(TEST_TARGET_LINK)
+
+test_target_leads_SOURCES = test/target/leads.c $(TEST_TARGET_SOURCE)
+test_target_leads_CPPFLAGS = $(TEST_TARGET_CPPFLAGS)
+test_target_leads_LDADD = $(TEST_TARGET_LINK)
 
 test_target_process_SOURCES = test/target/process.c $(TEST_TARGET_SOURCE)
 test_target_process_CPPFLAGS = $(TEST_TARGET_CPPFLAGS)
