@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define PAGE 4096
-/* As much is looked through in one stop; a gigabyte takes some 300 ms. */
+/* As much is looked through in one stop, which then takes some 40 ms. */
 #define MOST_BYTES (64 * 1024 * 1024)
 #define CHUNK (256 * 1024)
 /* Below the stack pointer nothing is alive but the red zone (x86-64 psABI, 3.2.2). */
