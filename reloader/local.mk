@@ -13,4 +13,5 @@ reloader_libreloader_a_SOURCES = \
 	reloader/reloader.c reloader/reloader.h \
 	reloader/tier.c \
 	reloader/undo.c \
-	reloader/update.c
+	reloader/update.c \
+	reloader/warm.c

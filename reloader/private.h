@@ -11,6 +11,7 @@
 typedef struct hd_update hd_update;
 typedef struct hd_attempt hd_attempt;
 typedef struct hd_pins hd_pins;
+typedef struct hd_warm hd_warm;
 
 struct hd_reloader {
 	hd_reloader_options options; /* strings are owned */
@@ -36,6 +37,7 @@ struct hd_reloader {
 	hd_update *update;    /* NULL: none */
 	hd_update *promotion; /* beside it; NULL: none */
 	hd_instant *instant;  /* NULL: libtcc is not to be used */
+	hd_warm *warm;	      /* NULL: nothing is read ahead */
 	GHashTable *said;     /* set of char *: why libtcc was ruled out, told to the user once */
 	GPtrArray *waits;
 	guint next_wait;
@@ -131,6 +133,16 @@ GHashTable *hd_attempt_placed(const hd_attempt *attempt);
 void hd_tier_abandon(hd_update *update, const char *why);
 /* The update is live, or says what runs: what its attempts have read is what runs. */
 void hd_tier_settle(hd_update *update);
+
+/* Reads the text that runs, as an attempt would, before there is one. NULL: it cannot be, or need not. */
+hd_instant_task *hd_tier_read_ahead(hd_reloader *reloader, hd_copy *copy, hd_instant_read_done *done, void *data);
+/* Takes what it gave. */
+void hd_tier_adopt_reading(hd_reloader *reloader, hd_copy *copy, hd_reading *reading);
+
+/* ---- warm.c: before the first save ---- */
+void hd_warm_begin(hd_reloader *reloader);
+/* A save has come, or the program has ended. */
+void hd_warm_end(hd_reloader *reloader);
 
 /* ---- promote.c: the program's own build of what libtcc made live ---- */
 /* Begins, when there is something to promote and nothing else to do. */

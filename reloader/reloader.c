@@ -322,6 +322,7 @@ drop_target(hd_reloader *r)
 {
 	g_clear_pointer(&r->update, hd_update_free);
 	hd_promote_cancel(r);
+	hd_warm_end(r);
 	hd_purge_cancel(r);
 	r->purge_left = r->purge_left_bytes = 0;
 	g_clear_handle_id(&r->restart_source, g_source_remove);
@@ -359,6 +360,7 @@ start_program(hd_reloader *r, gint64 from_ns, GError **error)
 	r->tick_source = g_timeout_add(TICK_MS, tick, r);
 	emit_ready(r, from_ns);
 	hd_pins_refresh(r->pins);
+	hd_warm_begin(r);
 	return true;
 }
 

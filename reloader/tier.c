@@ -446,10 +446,41 @@ may_try(hd_reloader *r, hd_copy *copy)
 	       g_hash_table_lookup(r->texts, copy->module->path) && prepare(r, copy);
 }
 
+hd_instant_task *
+hd_tier_read_ahead(hd_reloader *r, hd_copy *copy, hd_instant_read_done *done, void *data)
+{
+	const hd_command *command = copy->reading ? NULL : hd_discover_command(r, copy, NULL);
+	if (!command || copy->ruled_out || !copy->unit || copy->stale || is_unknown(r, copy) || !running_text(r, copy))
+		return NULL;
+	char *why = NULL;
+	if (!copy->instant)
+		copy->instant = hd_instant_unit_new(r->instant, command, &why);
+	g_free(why);
+	/* What else an edit asks for is kept where it is read: symbols of every object, too. */
+	hd_found nothing;
+	hd_builder_is_clang(r->builder, command);
+	hd_judge_running_unit(copy, NULL);
+	hd_scope_lookup(r->scope, r->target, copy->home, "", &nothing);
+	if (!copy->bindings)
+		copy->bindings = hd_bind_unit(r->scope, r->target, copy->home, copy->unit, NULL);
+	if (!copy->instant)
+		return NULL;
+	return hd_instant_read(copy->instant, running_text(r, copy), overlay_of(r, copy), done, data);
+}
+
+void
+hd_tier_adopt_reading(hd_reloader *r, hd_copy *copy, hd_reading *reading)
+{
+	watch_headers(r, copy, reading);
+	hd_reading_free(copy->reading);
+	copy->reading = reading;
+}
+
 bool
 hd_tier_begin(hd_update *update)
 {
 	hd_reloader *r = update->reloader;
+	hd_warm_end(r);
 	GPtrArray *copies = g_ptr_array_new();
 	bool possible = r->instant != NULL;
 	for (guint m = 0; m < r->model->modules->len && possible; m++) {
