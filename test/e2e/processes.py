@@ -179,6 +179,81 @@ def eight_threads_call_a_function_that_is_reloaded_200_times(s):
     s.expect("stop", "wrong 0 interrupted 0 backwards 0 idle 0")
 
 
+LOCKS = r"""
+#include <dlfcn.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static volatile int quit;
+static long allocated, opened, failed;
+
+__attribute__((noinline)) static int edited(int n) { char *p = malloc(32); int r = n + 1; free(p); return r; }
+
+static void *
+allocate(void *arg)
+{
+	while (!quit) {
+		void *some[32];
+		for (int i = 0; i < 32; i++)
+			some[i] = malloc(16 + 8 * (size_t)edited(i));
+		for (int i = 0; i < 32; i++)
+			free(some[i]);
+		__atomic_add_fetch(&allocated, 1, __ATOMIC_RELAXED);
+	}
+	return arg;
+}
+
+static void *
+load(void *arg)
+{
+	while (!quit) {
+		void *handle = dlopen("./plugin.so", RTLD_NOW);
+		int (*plugged)(void) = 0;
+		if (handle)
+			*(void **)&plugged = dlsym(handle, "plugged");
+		if (!plugged || plugged() != 5)
+			__atomic_add_fetch(&failed, 1, __ATOMIC_RELAXED);
+		if (handle)
+			dlclose(handle);
+		__atomic_add_fetch(&opened, 1, __ATOMIC_RELAXED);
+	}
+	return arg;
+}
+
+static pthread_t ids[5];
+
+void
+answer(const char *command)
+{
+	if (!strcmp(command, "start")) {
+		mallopt(M_ARENA_MAX, 1); /* one lock for all */
+		for (int i = 0; i < 5; i++)
+			pthread_create(&ids[i], 0, i < 3 ? allocate : load, 0);
+	} else if (!strcmp(command, "stop")) {
+		quit = 1;
+		for (int i = 0; i < 5; i++)
+			pthread_join(ids[i], 0);
+		printf("idle %d failed %ld ", allocated < 100 || opened < 10, failed);
+	}
+	printf("%d", edited(0));
+}
+"""
+
+
+@case({"mod.c": LOCKS, "plugin.c": "int plugged(void);\nint plugged(void) { return 5; }\n"},
+      objects={"plugin.so": ["plugin.c"]}, plugins=["plugin.so"], libs=["-ldl"])
+def threads_hold_the_locks_of_the_allocator_and_the_loader(s):
+    s.expect("start", "1")
+    for n in range(2, 22):
+        s.replace("mod.c", (f"n + {n - 1};", f"n + {n};"))
+        s.live("edited")
+    s.expect("?", "21")
+    s.expect("stop", "idle 0 failed 0 21")
+
+
 BLOCKED = r"""
 #define _GNU_SOURCE
 #include <arpa/inet.h>
