@@ -61,7 +61,7 @@ hd_bindings_add_function(hd_bindings *bindings, const char *name, guint64 perman
 hd_datum *
 hd_bindings_datum(const hd_bindings *bindings, const char *key)
 {
-	hd_datum *datum = g_hash_table_lookup(bindings->data, key);
+	hd_datum *datum = key ? g_hash_table_lookup(bindings->data, key) : NULL;
 	while (datum && datum->undone)
 		datum = datum->older;
 	return datum;

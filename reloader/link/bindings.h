@@ -68,7 +68,7 @@ void hd_bindings_free(hd_bindings *bindings);
 
 hd_function *hd_bindings_function(const hd_bindings *bindings, const char *name); /* NULL: none */
 hd_function *hd_bindings_add_function(hd_bindings *bindings, const char *name, guint64 permanent);
-/* The newest that is not undone; NULL: none. */
+/* The newest that is not undone; NULL: none. key may be NULL: what has no name is never bound. */
 hd_datum *hd_bindings_datum(const hd_bindings *bindings, const char *key);
 /* Hides what the key was bound to, until it is undone. initial is referenced. */
 hd_datum *hd_bindings_add_datum(hd_bindings *bindings, const char *key, guint64 address, guint64 size, bool tls,

@@ -254,6 +254,29 @@ def doctor_says_of_each_file_whether_it_can_be_reloaded(s):
     require(done.returncode == 3 and "-g" in done.stdout + done.stderr, "doctor of a program without -g:", done)
 
 
+# A string with a zero byte in it has no name and is not merged with others: an atom without a name.
+@case({"mod.c": r"""
+#include <stdio.h>
+static const char *volatile rows[] = {"first\0row", "second\0row"};
+static __attribute__((noinline)) int value(void) { return 1; }
+void answer(const char *command) { (void)command; printf("%d %s", value(), rows[0]); }
+"""}, start=False)
+def sources_newer_than_the_program_can_be_edited(s):
+    later = os.stat(s.program.path).st_mtime + 10
+    os.utime(s.path("mod.c"), (later, later))
+    s.start()
+    s.expect("?", "1 first")
+    s.edit("mod.c", "return 1;", "return 2;")
+    s.live("answer", "value")
+    s.expect("?", "2 first")
+    s.undo()
+    s.expect("?", "1 first")
+    s.redo()
+    s.edit("mod.c", "return 2;", "return 3;")
+    s.live("value")
+    s.expect("?", "3 first")
+
+
 @case(PROGRAM, start=False, once=True)
 def a_program_on_the_path_is_found(s):
     s.environment["PATH"] = s.cwd + ":" + s.environment["PATH"]
