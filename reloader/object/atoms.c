@@ -298,6 +298,19 @@ name_atoms(hd_reading *reading, guint section, const placed *symbols, guint n)
 	}
 }
 
+/* Compilers name every variable, libtcc apart. Writable data without a name is what gcc copies the initialiser of a
+ * local array from: nothing writes it. */
+static void
+find_images(hd_reading *reading)
+{
+	GArray *atoms = reading->object->atoms;
+	for (guint i = 0; i < atoms->len && !reading->tcc; i++) {
+		hd_atom *atom = &g_array_index(atoms, hd_atom, i);
+		if (!atom->name && atom->kind == HD_ATOM_DATA)
+			atom->kind = HD_ATOM_CONST;
+	}
+}
+
 static void
 add_common(hd_reading *reading, guint index)
 {
@@ -332,6 +345,7 @@ hd_atoms_read(hd_reading *reading)
 		object->ranges[i].n = object->atoms->len - object->ranges[i].first;
 		name_atoms(reading, i, first, (guint)(next - first));
 	}
+	find_images(reading);
 	g_array_free(symbols, TRUE);
 	for (guint i = 0; i < view->n_symbols; i++) {
 		reading->common_atoms[i] = HD_NONE;

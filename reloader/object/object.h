@@ -8,7 +8,8 @@
  * the bytes and the relocations that lie in it. With -ffunction-sections an
  * atom is a section; elsewhere (tcc, assembler) it is the stretch between two
  * symbols. A string in a mergeable section, and an anonymous constant (a
- * jump table, .LC0), is an atom without a name. The parts gcc splits off
+ * jump table, .LC0, what a local array is initialised from), is an atom
+ * without a name. The parts gcc splits off
  * (f.cold) are atoms of their own.
  *
  * Normalised while reading: direct calls and jumps between atoms of one

@@ -554,6 +554,34 @@ def inlined_callees_are_replaced_in_every_caller(s):
     s.expect("1", "9 12 1")
 
 
+ROWS = [f"row {n}" for n in range(60)]
+
+
+# An optimising compiler copies the initialiser of a long local array from data without a name.
+@case({"mod.c": """
+#include <stdio.h>
+#include <stdlib.h>
+void show(const char *const *rows, int at);
+void __attribute__((noinline)) show(const char *const *rows, int at) { printf("%s", rows[at]); }
+void
+answer(const char *command)
+{
+	const char *rows[] = {""" + ", ".join(f'"{row}"' for row in ROWS) + """};
+	show(rows, atoi(command));
+}
+"""})
+def initialisers_of_local_arrays_are_the_new_ones(s):
+    s.expect("7", "row 7")
+    s.edit("mod.c", '"row 7"', '"seven"')
+    s.live("answer")
+    s.expect("7", "seven")
+    s.expect("59", "row 59")
+    s.edit("mod.c", "atoi(command)", "atoi(command) + 1")
+    s.live("answer")
+    s.expect("6", "seven")
+    s.expect("58", "row 59")
+
+
 @case({"mod.c": r"""
 #include <stdio.h>
 

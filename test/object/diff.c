@@ -17,6 +17,10 @@
 #include <cmocka.h>
 
 /* Keeps functions apart at every level, so that what is expected does not depend on inlining. */
+#define MANY                                                                                                           \
+	"\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"i\", \"j\", \"k\", \"l\", \"m\", \"n\", \"o\", "    \
+	"\"p\", \"q\", \"r\", "
+
 #define PRELUDE                                                                                                        \
 	"int printf(const char *, ...); int puts(const char *); void abort(void); extern int ext(int);\n"              \
 	"#if defined __clang__\n#define NI __attribute__((noinline))\n"                                                \
@@ -147,6 +151,12 @@ static const edit edits[] = {
 	 "const char *const t[] = {\"one\", \"too\", \"three\", \"four\", \"five\"}; NI const char *f(int i) { "
 	 "return t[i]; }\n",
 	 "t", "", "", ALL},
+	{"the initialiser of a local array",
+	 "void use(const char **); NI int f(void) { const char *t[] = {" MANY "\"last\"}; use(t); return 0; }\n"
+	 "NI int g(void) { const char *t[] = {" MANY "\"end\"}; use(t); return 1; }\n",
+	 "void use(const char **); NI int f(void) { const char *t[] = {" MANY "\"last\"}; use(t); return 0; }\n"
+	 "NI int g(void) { const char *t[] = {" MANY "\"END\"}; use(t); return 1; }\n",
+	 "g", "", "", ALL},
 	{"a table of functions grows",
 	 "NI static int a(int x) { return x; } NI static int b(int x) { return -x; }\n"
 	 "int (*const t[])(int) = {a, b}; NI int f(int i) { return t[i](i); }\n",
