@@ -35,8 +35,8 @@ typedef struct {
 typedef struct hd_compdb hd_compdb;
 
 /* Reads path; when NULL, looks for the nearest compile_commands.json in
- * `from`, its build/, _build/ and builddir/ folders and those above, up to and including `project`.
- * NULL without error: there is none. HD_ERROR_FORMAT: it is damaged. */
+ * `from`, its build/, _build/ and builddir/ folders and those above, then in and above `project`. One that is outside
+ * of the project must name a source in it. NULL without error: there is none. HD_ERROR_FORMAT: it is damaged. */
 hd_compdb *hd_compdb_open(const char *path, const char *from, const char *project, GError **error);
 void hd_compdb_free(hd_compdb *compdb);
 const char *hd_compdb_path(const hd_compdb *compdb);

@@ -116,23 +116,66 @@ look_in(const char *folder)
 	return NULL;
 }
 
+static bool
+is_below(const char *path, const char *folder)
+{
+	gsize length = strlen(folder);
+	return strncmp(path, folder, length) == 0 && (!path[length] || path[length] == '/' || length == 1);
+}
+
+static bool
+names_source_below(const hd_compdb *compdb, const char *folder)
+{
+	for (guint i = 0; i < compdb->sources->len; i++)
+		if (is_below(g_ptr_array_index(compdb->sources, i), folder))
+			return true;
+	return false;
+}
+
+/* The database in one folder. One outside of the project is not ours to complain of, unless it is about the project. */
+static hd_compdb *
+open_in(const char *folder, const char *project, GError **error)
+{
+	char *path = look_in(folder);
+	bool inside = !project || is_below(folder, project);
+	hd_compdb *compdb = path ? open_file(path, inside ? error : NULL) : NULL;
+	g_free(path);
+	if (compdb && !inside && !names_source_below(compdb, project))
+		g_clear_pointer(&compdb, hd_compdb_free);
+	return compdb;
+}
+
+/* Upwards from a folder. */
+static hd_compdb *
+open_nearest(const char *from, const char *project, GError **error)
+{
+	GError *problem = NULL;
+	hd_compdb *compdb = NULL;
+	char *folder = hd_canonical_path(from, ".");
+	while (!(compdb = open_in(folder, project, &problem)) && !problem && strcmp(folder, "/") != 0) {
+		char *above = g_path_get_dirname(folder);
+		g_free(folder);
+		folder = above;
+	}
+	g_free(folder);
+	if (problem)
+		g_propagate_error(error, problem);
+	return compdb;
+}
+
 hd_compdb *
 hd_compdb_open(const char *path, const char *from, const char *project, GError **error)
 {
 	if (path)
 		return open_file(path, error);
+	GError *problem = NULL;
 	char *top = project ? hd_canonical_path(project, ".") : NULL;
-	char *folder = hd_canonical_path(from ? from : ".", ".");
-	char *found = NULL;
-	while (!(found = look_in(folder)) && (!top || strcmp(folder, top) != 0) && strcmp(folder, "/") != 0) {
-		char *above = g_path_get_dirname(folder);
-		g_free(folder);
-		folder = above;
-	}
-	hd_compdb *compdb = found ? open_file(found, error) : NULL;
-	g_free(found);
-	g_free(folder);
+	hd_compdb *compdb = open_nearest(from ? from : ".", top, &problem);
+	if (!compdb && !problem && top)
+		compdb = open_nearest(top, top, &problem);
 	g_free(top);
+	if (problem)
+		g_propagate_error(error, problem);
 	return compdb;
 }
 

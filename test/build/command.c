@@ -7,6 +7,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void
 assert_argv(const hd_command *command, const char *wanted)
@@ -83,7 +84,7 @@ looks_upwards_for_the_database(void **state)
 	char *above = g_build_filename(f->folder, "compile_commands.json", NULL);
 	assert_true(g_file_set_contents(above, "[]", -1, NULL));
 	assert_int_equal(g_mkdir_with_parents(path_of(f, "x/y"), 0700), 0);
-	assert_null(hd_compdb_open(NULL, path_of(f, "x/y"), f->project, &error)); /* not beyond the project */
+	assert_null(hd_compdb_open(NULL, path_of(f, "x/y"), f->project, &error)); /* above is another's */
 	assert_null(error);
 	put(f, "_build/compile_commands.json", "[]");
 	hd_compdb *compdb = hd_compdb_open(NULL, path_of(f, "x/y"), f->project, &error);
@@ -91,6 +92,21 @@ looks_upwards_for_the_database(void **state)
 	assert_string_equal(hd_compdb_path(compdb), path_of(f, "_build/compile_commands.json"));
 	assert_int_equal(hd_compdb_sources(compdb)->len, 0);
 	hd_compdb_free(compdb);
+	assert_int_equal(unlink(path_of(f, "_build/compile_commands.json")), 0);
+	assert_true(g_file_set_contents(above, "damaged", -1, NULL));
+	assert_null(hd_compdb_open(NULL, path_of(f, "x/y"), f->project, &error));
+	assert_null(error);
+	char *entry =
+		g_strdup_printf("[{\"directory\": \"%s\", \"file\": \"a.c\", \"command\": \"cc a.c\"}]", f->project);
+	assert_true(g_file_set_contents(above, entry, -1, NULL));
+	const char *from[] = {path_of(f, "x/y"), path_of(f, "../elsewhere"), "/"};
+	for (guint i = 0; i < G_N_ELEMENTS(from); i++) {
+		compdb = hd_compdb_open(NULL, from[i], f->project, &error);
+		assert_non_null(compdb);
+		assert_string_equal(hd_compdb_path(compdb), above);
+		hd_compdb_free(compdb);
+	}
+	g_free(entry);
 	g_free(above);
 }
 
