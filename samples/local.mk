@@ -6,4 +6,17 @@ EXTRA_DIST += \
 	samples/boids/demo \
 	samples/boids/draw.c \
 	samples/boids/flock.c \
-	samples/boids/main.c
+	samples/boids/main.c \
+	samples/httpd/Makefile \
+	samples/httpd/README.md \
+	samples/httpd/buffer.c \
+	samples/httpd/buffer.h \
+	samples/httpd/connection.c \
+	samples/httpd/connection.h \
+	samples/httpd/handler.c \
+	samples/httpd/handler.h \
+	samples/httpd/http.c \
+	samples/httpd/http.h \
+	samples/httpd/main.c \
+	samples/httpd/server.c \
+	samples/httpd/server.h

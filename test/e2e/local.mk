@@ -1,5 +1,13 @@
 # test/lib, test/e2e, test/real: the whole command seen from outside, at each point of the matrix.
-E2E_LIB = test/lib/contract.py test/lib/hotdev.py test/lib/limit.py test/lib/matrix.py test/lib/session.py test/lib/tap.py
+E2E_LIB = \
+	test/lib/contract.py \
+	test/lib/hotdev.py \
+	test/lib/limit.py \
+	test/lib/load.py \
+	test/lib/matrix.py \
+	test/lib/sample.py \
+	test/lib/session.py \
+	test/lib/tap.py
 E2E_TESTS = \
 	test/e2e/edits.py \
 	test/e2e/symbols.py \
@@ -12,6 +20,7 @@ E2E_TESTS = \
 	test/e2e/debuggers.py \
 	test/e2e/faults.py \
 	test/e2e/start.py \
+	test/real/httpd.py \
 	test/real/lua.py
 EXTRA_DIST += $(E2E_LIB) $(E2E_TESTS)
 TESTS += $(E2E_TESTS)
