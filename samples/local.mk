@@ -19,4 +19,13 @@ EXTRA_DIST += \
 	samples/httpd/http.h \
 	samples/httpd/main.c \
 	samples/httpd/server.c \
-	samples/httpd/server.h
+	samples/httpd/server.h \
+	samples/prefork/Makefile \
+	samples/prefork/README.md \
+	samples/prefork/handler.c \
+	samples/prefork/handler.h \
+	samples/prefork/main.c \
+	samples/prefork/parent.c \
+	samples/prefork/parent.h \
+	samples/prefork/worker.c \
+	samples/prefork/worker.h

@@ -21,7 +21,8 @@ E2E_TESTS = \
 	test/e2e/faults.py \
 	test/e2e/start.py \
 	test/real/httpd.py \
-	test/real/lua.py
+	test/real/lua.py \
+	test/real/prefork.py
 EXTRA_DIST += $(E2E_LIB) $(E2E_TESTS)
 TESTS += $(E2E_TESTS)
 
