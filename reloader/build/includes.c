@@ -13,6 +13,7 @@ typedef struct {
 	const char *source, *directory;
 	GPtrArray *files;   /* canonical paths that the compilation is known to have read */
 	GHashTable *read;   /* of those, what has been looked into */
+	GPtrArray *traced;  /* canonical folders that the line table names */
 	GPtrArray *folders; /* the answer */
 } guesser;
 
@@ -49,6 +50,32 @@ exists(const char *folder, const char *name)
 	bool is = g_file_test(path, G_FILE_TEST_IS_REGULAR);
 	g_free(path);
 	return is;
+}
+
+/* The folders where every compiler looks without being told, and what is around them. */
+static bool
+is_searched_anyway(const char *folder)
+{
+	static const char *const roots[] = {"/", "/usr", "/usr/include", "/usr/local", "/usr/local/include"};
+	for (guint i = 0; i < G_N_ELEMENTS(roots); i++)
+		if (strcmp(folder, roots[i]) == 0)
+			return true;
+	const char *architecture = "/usr/include/";
+	return g_str_has_prefix(folder, architecture) && !strchr(folder + strlen(architecture), '/') &&
+	       strstr(folder, "-linux-");
+}
+
+/* The C library's inner folders (bits, sys, asm, ...) are nobody's -I: their headers would hide those of the same
+ * names that programs mean. */
+static bool
+hides_standard_headers(const char *folder)
+{
+	static const char *const names[] = {"errno.h", "fcntl.h",  "limits.h", "signal.h", "stdint.h",
+					    "stdio.h", "stdlib.h", "string.h", "time.h",   "types.h"};
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+		if (exists(folder, names[i]))
+			return true;
+	return false;
 }
 
 /* The folder under which a known file is called `name`, or NULL. */
@@ -91,6 +118,25 @@ root_nearby(const guesser *g, const char *name)
 	return NULL;
 }
 
+/* A header that only includes others leaves no trace, but they do, in its folder or below it:
+ * SDL2/SDL.h, glib-2.0/glib.h. */
+static char *
+root_of_traced(const guesser *g, const char *name)
+{
+	for (guint i = 0; i < g->traced->len; i++) {
+		char *folder = g_strdup(g_ptr_array_index(g->traced, i));
+		for (guint up = 0; up < 3 && !is_searched_anyway(folder); up++) {
+			if (exists(folder, name) && !hides_standard_headers(folder))
+				return folder;
+			char *above = g_path_get_dirname(folder);
+			g_free(folder);
+			folder = above;
+		}
+		g_free(folder);
+	}
+	return NULL;
+}
+
 static void
 resolve(guesser *g, const char *includer, const char *name, bool quoted)
 {
@@ -109,6 +155,8 @@ resolve(guesser *g, const char *includer, const char *name, bool quoted)
 	char *root = root_of_known(g, name);
 	if (!root && !exists("/usr/include", name))
 		root = root_nearby(g, name);
+	if (!root && !exists("/usr/include", name))
+		root = root_of_traced(g, name);
 	if (!root)
 		return;
 	add_unique(g->files, hd_canonical_path(name, root));
@@ -137,12 +185,28 @@ included(const char *line, const char *end, bool *quoted)
 	return close && close > line + 1 ? g_strndup(line + 1, (gsize)(close - line - 1)) : NULL;
 }
 
+/* What the system's headers include is found without our help, but where they had to be searched for themselves:
+ * glib-2.0/glib.h includes glibconfig.h, which is elsewhere again. */
+static bool
+needs_help(const guesser *g, const char *path)
+{
+	if (!hd_path_is_system(path))
+		return true;
+	for (guint i = 0; i < g->folders->len; i++) {
+		const char *folder = g_ptr_array_index(g->folders, i);
+		gsize length = strlen(folder);
+		if (strncmp(path, folder, length) == 0 && path[length] == '/' && !is_searched_anyway(folder))
+			return true;
+	}
+	return false;
+}
+
 static void
 look_into(guesser *g, const char *path)
 {
 	char *text = NULL;
 	gsize size = 0;
-	if (!g_hash_table_add(g->read, g_strdup(path)) || hd_path_is_system(path) ||
+	if (!needs_help(g, path) || !g_hash_table_add(g->read, g_strdup(path)) ||
 	    !g_file_get_contents(path, &text, &size, NULL))
 		return;
 	for (const char *line = text, *end = text + size; line < end && size <= FILE_MOST;) {
@@ -158,33 +222,53 @@ look_into(guesser *g, const char *path)
 	g_free(text);
 }
 
-GPtrArray *
-hd_includes_guess(const char *source, const char *directory, const GPtrArray *files, const GPtrArray *folders)
+static void
+look_into_all(guesser *g)
 {
-	guesser g = {source, directory, g_ptr_array_new_with_free_func(g_free),
-		     g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
-		     g_ptr_array_new_with_free_func(g_free)};
-	g_ptr_array_add(g.files, g_strdup(source));
-	for (guint i = 0; files && i < files->len; i++)
-		add_unique(g.files, hd_canonical_path(g_ptr_array_index(files, i), directory));
-	for (guint i = 0; i < g.files->len; i++) { /* grows as headers are found */
-		char *path = g_strdup(g_ptr_array_index(g.files, i));
-		look_into(&g, path);
+	for (guint i = 0; i < g->files->len; i++) { /* grows as headers are found */
+		char *path = g_strdup(g_ptr_array_index(g->files, i));
+		look_into(g, path);
 		g_free(path);
 	}
-	char *own = g_path_get_dirname(source);
-	for (guint i = 0; folders && i < folders->len; i++) {
-		char *folder = hd_canonical_path(g_ptr_array_index(folders, i), directory);
+}
+
+static void
+add_traced(guesser *g)
+{
+	char *own = g_path_get_dirname(g->source);
+	for (guint i = 0; i < g->traced->len; i++) {
+		const char *folder = g_ptr_array_index(g->traced, i);
 		char *slashed = g_strconcat(folder, "/", NULL);
-		if (!hd_path_is_system(slashed) && strcmp(folder, own) != 0 && strcmp(folder, directory) != 0 &&
+		if (!hd_path_is_system(slashed) && strcmp(folder, own) != 0 && strcmp(folder, g->directory) != 0 &&
 		    g_file_test(folder, G_FILE_TEST_IS_DIR))
-			add_unique(g.folders, folder);
-		else
-			g_free(folder);
+			add_unique(g->folders, g_strdup(folder));
 		g_free(slashed);
 	}
 	g_free(own);
+}
+
+GPtrArray *
+hd_includes_guess(const char *source, const char *directory, const GPtrArray *files, const GPtrArray *folders)
+{
+	guesser g = {source,
+		     directory,
+		     g_ptr_array_new_with_free_func(g_free),
+		     g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+		     g_ptr_array_new_with_free_func(g_free),
+		     g_ptr_array_new_with_free_func(g_free)};
+	for (guint i = 0; folders && i < folders->len; i++)
+		add_unique(g.traced, hd_canonical_path(g_ptr_array_index(folders, i), directory));
+	g_ptr_array_add(g.files, g_strdup(source));
+	for (guint i = 0; files && i < files->len; i++)
+		add_unique(g.files, hd_canonical_path(g_ptr_array_index(files, i), directory));
+	guint before;
+	do {
+		before = g.folders->len; /* a new one can make files worth looking into */
+		look_into_all(&g);
+	} while (g.folders->len > before);
+	add_traced(&g);
 	g_ptr_array_unref(g.files);
+	g_ptr_array_unref(g.traced);
 	g_hash_table_unref(g.read);
 	return g.folders;
 }

@@ -171,12 +171,37 @@ headers_in_many_places(void **state)
 	check_same_code(f, wanted, command_from(path_of(f, "build/a")));
 }
 
+/* A header that only includes others is no file of the line table; what it includes is. */
+static void
+headers_that_only_include_others(void **state)
+{
+	fixture *f = *state;
+	put(f, "src/a.c",
+	    "#include <all.h>\n#include <glib.h>\n"
+	    "gint64 f(GList *l, gint64 n) { return part(n) + g_list_length(l); }\n");
+	put(f, "vendor/all/1.0/headers/all.h", "#include <all/part.h>\n");
+	put(f, "vendor/all/1.0/headers/all/part.h", "static inline long part(long n) { return n + 1; }\n");
+	shell(f, "src", "gcc -g -I../vendor/all/1.0/headers $(pkg-config --cflags glib-2.0) -c a.c");
+	shell(f, "src", "cc -nostdlib -Wl,-e,f a.o -o a -lglib-2.0");
+	char *flags = NULL, **words = NULL;
+	assert_true(g_spawn_command_line_sync("pkg-config --cflags glib-2.0", &flags, NULL, NULL, NULL));
+	char *command = g_strdup_printf("gcc -g -I../vendor/all/1.0/headers %s -c a.c", flags);
+	g_shell_parse_argv(command, NULL, &words, NULL);
+	hd_command *wanted = command_of(f, "src", "a.c", "gcc", NULL);
+	g_strfreev(wanted->argv);
+	wanted->argv = words;
+	check_same_code(f, wanted, command_from(path_of(f, "src/a")));
+	g_free(command);
+	g_free(flags);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(one_file_and_one_command, setup, teardown),
 		cmocka_unit_test_setup_teardown(headers_in_many_places, setup, teardown),
+		cmocka_unit_test_setup_teardown(headers_that_only_include_others, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("producer", tests, NULL, NULL);
 }
