@@ -197,6 +197,21 @@ adopt_base(const hd_reloader *reloader, hd_job *job)
 	hd_object_unref(object);
 }
 
+/* What libtcc made live and the new build has too. What an optimising compiler has inlined everywhere has no
+ * successor: libtcc's body of it stays the newest. */
+static GHashTable *
+instant_functions(const hd_job *job)
+{
+	GHashTable *names = hd_bindings_instant(job->copy->bindings);
+	GHashTableIter iter;
+	gpointer name;
+	g_hash_table_iter_init(&iter, names);
+	while (g_hash_table_iter_next(&iter, &name, NULL))
+		if (hd_object_find(job->object, name) == HD_NONE)
+			g_hash_table_iter_remove(&iter);
+	return names;
+}
+
 /* libtcc's functions take others' places when they do: with theirs, or when the same is built otherwise. */
 static void
 find_differences(const hd_update *update, hd_job *job)
@@ -209,7 +224,7 @@ find_differences(const hd_update *update, hd_job *job)
 	const hd_revision *whole = hd_copy_whole(job->copy);
 	job->diff = hd_diff_new(whole ? whole->object : NULL, job->object);
 	if (job->copy->bindings)
-		job->also = hd_bindings_instant(job->copy->bindings);
+		job->also = instant_functions(job);
 }
 
 static hd_refusal *

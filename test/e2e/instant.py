@@ -122,6 +122,27 @@ def saving_the_same_again_keeps_the_version(s):
     s.expect("?", "6 one 1 1.5")
 
 
+@case({"mod.c": r"""
+#include <stdio.h>
+static int helper(int n, int k) { if (n < 0) puts("negative"); return n / k + 1; }
+int value(int n);
+int value(int n) { return helper(n, 100) + 1; }
+void answer(const char *command);
+void answer(const char *command) { printf("%d", value((int)command[0])); }
+"""}, hotdev=AUTO)
+def what_the_promoted_build_has_inlined_stays_promoted(s):
+    s.expect("d", "3")
+    s.edit("mod.c", "helper(n, 100)", "helper(n, 50)")
+    event = s.outcome("live")
+    if event["modules"][0]["compiler"] == "tcc":
+        promoted(s)
+    s.expect("d", "4")
+    for n in range(2):
+        s.save("mod.c", s.read("mod.c") + f"/* {n} */\n")
+        s.unchanged()
+    s.expect("d", "4")
+
+
 @case(STATE, hotdev=AUTO)
 def an_error_is_the_compilers_own_and_costs_nothing(s):
     s.edit("mod.c", "return n + 1;", "return n + ;")
