@@ -17,6 +17,17 @@ typedef struct {
 	GPtrArray *folders; /* the answer */
 } guesser;
 
+/* Wherever they are installed, compilers keep their own headers in lib/gcc/TARGET/VERSION/include and
+ * lib/clang/VERSION/include. */
+static bool
+is_compilers(const char *path)
+{
+	const char *own = strstr(path, "/lib/gcc/");
+	if (!own)
+		own = strstr(path, "/lib/clang/");
+	return own && strstr(own, "/include");
+}
+
 bool
 hd_path_is_system(const char *path)
 {
@@ -26,12 +37,7 @@ hd_path_is_system(const char *path)
 	for (guint i = 0; i < G_N_ELEMENTS(roots); i++)
 		if (g_str_has_prefix(path, roots[i]))
 			return true;
-	/* Compilers installed elsewhere keep their headers in lib/gcc/TARGET/VERSION/include and
-	 * lib/clang/VERSION/include. */
-	const char *own = strstr(path, "/lib/gcc/");
-	if (!own)
-		own = strstr(path, "/lib/clang/");
-	return own && strstr(own, "/include");
+	return is_compilers(path);
 }
 
 static void
@@ -52,7 +58,8 @@ exists(const char *folder, const char *name)
 	return is;
 }
 
-/* The folders where every compiler looks without being told, and what is around them. */
+/* The folders where a compiler looks without being told, and what is around them. A compiler's own are for no
+ * other compiler to read, either. */
 static bool
 is_searched_anyway(const char *folder)
 {
@@ -60,6 +67,8 @@ is_searched_anyway(const char *folder)
 	for (guint i = 0; i < G_N_ELEMENTS(roots); i++)
 		if (strcmp(folder, roots[i]) == 0)
 			return true;
+	if (is_compilers(folder))
+		return true;
 	const char *architecture = "/usr/include/";
 	return g_str_has_prefix(folder, architecture) && !strchr(folder + strlen(architecture), '/') &&
 	       strstr(folder, "-linux-");
@@ -160,7 +169,10 @@ resolve(guesser *g, const char *includer, const char *name, bool quoted)
 	if (!root)
 		return;
 	add_unique(g->files, hd_canonical_path(name, root));
-	add_unique(g->folders, root);
+	if (is_searched_anyway(root))
+		g_free(root);
+	else
+		add_unique(g->folders, root);
 }
 
 /* The name in an #include line, or NULL. */
@@ -195,7 +207,7 @@ needs_help(const guesser *g, const char *path)
 	for (guint i = 0; i < g->folders->len; i++) {
 		const char *folder = g_ptr_array_index(g->folders, i);
 		gsize length = strlen(folder);
-		if (strncmp(path, folder, length) == 0 && path[length] == '/' && !is_searched_anyway(folder))
+		if (strncmp(path, folder, length) == 0 && path[length] == '/')
 			return true;
 	}
 	return false;
