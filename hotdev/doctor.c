@@ -33,6 +33,9 @@ print_module(const json_t *module)
 		print_text("         %s\n", reason);
 	if (origin)
 		print_text("         command from %s\n", origin);
+	const char *not_instant = string(module, "not_instant");
+	if (not_instant)
+		print_text("         not built by libtcc: %s\n", not_instant);
 	size_t i;
 	json_t *warning;
 	json_array_foreach(json_object_get(module, "warnings"), i, warning)

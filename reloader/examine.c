@@ -59,6 +59,40 @@ why_not(const hd_image_unit *unit)
 	return NULL;
 }
 
+typedef struct {
+	bool done;
+	char *why; /* NULL: libtcc reads it */
+} reading;
+
+static void
+was_read(hd_reading *read, const char *why, void *data)
+{
+	reading *asked = data;
+	asked->done = true;
+	asked->why = read ? NULL : g_strdup(why);
+	hd_reading_free(read);
+}
+
+/* Why libtcc cannot build the file, whatever the edit; NULL: it can, or is not to be used. */
+static char *
+why_not_instant(const hd_reloader *r, const hd_command *command, const char *source)
+{
+	char *why = NULL, *text = NULL;
+	gsize size;
+	if (!r->instant || !g_file_get_contents(source, &text, &size, NULL))
+		return NULL;
+	GBytes *bytes = g_bytes_new_take(text, size);
+	hd_instant_unit *unit = hd_instant_unit_new(r->instant, command, &why);
+	reading asked = {.done = false};
+	if (unit && hd_instant_read(unit, bytes, NULL, was_read, &asked))
+		while (!asked.done)
+			g_main_context_iteration(NULL, TRUE);
+	if (unit)
+		hd_instant_unit_free(unit);
+	g_bytes_unref(bytes);
+	return unit ? asked.why : why;
+}
+
 static json_t *
 command_of(hd_reloader *r, const hd_image_unit *unit, json_t *module)
 {
@@ -82,6 +116,9 @@ command_of(hd_reloader *r, const hd_image_unit *unit, json_t *module)
 				      json_string("built with -fipa-ra: small edited functions are entered "
 						  "through code that keeps registers; -fno-ipa-ra avoids it"));
 	json_object_set_new(module, "warnings", warnings);
+	char *not_instant = why_not_instant(r, command, unit->source);
+	json_object_set_new(module, "not_instant", not_instant ? json_string(not_instant) : json_null());
+	g_free(not_instant);
 	hd_command_free(command);
 	return module;
 }
@@ -107,6 +144,8 @@ hd_reloader_examine(const hd_reloader_options *options, GError **error)
 		hd_reloader_free(r);
 		return NULL;
 	}
+	if (options->tcc && options->compiler != HD_COMPILER_CC)
+		r->instant = hd_instant_new(options->tcc);
 	json_t *modules = json_array();
 	const GPtrArray *units = r->image ? hd_image_units(r->image) : NULL;
 	for (guint i = 0; units && i < units->len; i++)

@@ -58,7 +58,7 @@ guint hd_reloader_wait(hd_reloader *reloader, bool live, int timeout_ms, hd_relo
 void hd_reloader_wait_cancel(hd_reloader *reloader, guint ticket);
 
 /* What doctor says of a program, without running it: a JSON object
- * {"v":1,"program":..,"ok":bool,"reason":..,"modules":[{"module","reloadable","reason","command":[..],"origin","warnings":[..]}],"limits":[{"name","ok","message","remedy"}]};
+ * {"v":1,"program":..,"ok":bool,"reason":..,"modules":[{"module","reloadable","reason","command":[..],"origin","warnings":[..],"not_instant"}],"limits":[{"name","ok","message","remedy"}]};
  */
 json_t *hd_reloader_examine(const hd_reloader_options *options, GError **error);
 

@@ -254,6 +254,18 @@ def doctor_says_of_each_file_whether_it_can_be_reloaded(s):
     require(done.returncode == 3 and "-g" in done.stdout + done.stderr, "doctor of a program without -g:", done)
 
 
+@case(PROGRAM, start=False, once=True)
+def doctor_says_what_libtcc_does_not_build(s):
+    os.unlink(os.path.join(s.cwd, "compile_commands.json"))
+    for flags, reason in (((), None), (("-fshort-enums",), "-fshort-enums")):
+        rebuild(s, "-g", s.point.level, *flags)
+        done = subprocess.run([os.environ["HOTDEV"], "doctor", "--json", "./app"], cwd=s.cwd, env=s.environment,
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=DEADLINE)
+        for module in json.loads(done.stdout)["modules"]:
+            said = module["not_instant"]
+            require(reason in said if reason else said is None, "doctor says", module)
+
+
 # A string with a zero byte in it has no name and is not merged with others: an atom without a name.
 @case({"mod.c": r"""
 #include <stdio.h>
