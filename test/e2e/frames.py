@@ -631,5 +631,42 @@ def versions_pile_up_on_one_stack_and_unwind_in_order(s):
     s.expect("?", "7 2")
 
 
+@case({"mod.c": r"""
+#include <stdio.h>
+#include <string.h>
+static volatile int hundred = 100;
+static __attribute__((noinline)) int area(int width) { return width * width + !hundred; }
+static __attribute__((noinline)) void session(void)
+{
+	char line[16];
+	printf("in ");
+	do {
+		printf("%d\n", area(3));
+		fflush(stdout);
+	} while (fgets(line, sizeof line, stdin) && strcmp(line, "leave\n") != 0);
+	printf("left ");
+}
+void answer(const char *command)
+{
+	if (!strcmp(command, "enter"))
+		session();
+	printf("%d", area(5));
+}
+"""})
+def an_old_caller_goes_on_calling_the_signature_that_it_knows(s):
+    s.expect("enter", "in 9")
+    s.replace("mod.c", ("area(int width) { return width * width", "area(int width, long height) { return width * (int)height"),
+              ("area(3)", "area(3, hundred)"), ("area(5)", "area(5, hundred)"))
+    s.live("area", "answer", "session")
+    s.wait("pinned", where=lambda e: e["function"] == "session")
+    for _ in range(3):
+        s.expect("again", "9")
+    # The frame of answer is an old one as well, and ends with the old signature.
+    s.expect("leave", "left 25")
+    s.expect("?", "500")
+    s.expect("enter", "in 300")
+    s.expect("leave", "left 500")
+
+
 if __name__ == "__main__":
     sys.exit(main())
