@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-LIMIT = float(os.environ.get("HOTDEV_TEST_LIMIT", "900"))  # seconds
+LIMIT = float(os.environ.get("HOTDEV_TEST_LIMIT", "1500"))  # seconds
 PR_SET_CHILD_SUBREAPER = 36
 # A process that was told to end has this long before it counts as left behind.
 GRACE = 5.0

@@ -15,7 +15,7 @@ import uuid
 
 import contract
 
-DEADLINE = float(os.environ.get("HOTDEV_DEADLINE") or 60)
+DEADLINE = float(os.environ.get("HOTDEV_DEADLINE") or 240)
 # What a reader looks at again and again while it waits for a journal line.
 POLL = 0.003
 

@@ -39,7 +39,7 @@ open_board(const char *path)
 	/* A failed test leaves nothing behind that holds its output open. */
 	if (!((struct board *)map)->orphan)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	alarm(120);
+	alarm(900);
 	return map;
 }
 

@@ -34,10 +34,10 @@ guint64 scene_address(scene *s, const char *symbol);
 /* Its value and size in the file. */
 guint64 symbol_in(const char *path, const char *name, guint64 *size);
 
-/* Until the condition holds; fails the test after 20 s. */
+/* Until the condition holds; fails the test after two minutes. */
 #define WAIT_FOR(condition)                                                                                            \
 	do {                                                                                                           \
-		gint64 wait_until = hd_now_ns() + G_GINT64_CONSTANT(20000000000);                                      \
+		gint64 wait_until = hd_now_ns() + G_GINT64_CONSTANT(120000000000);                                      \
 		while (!(condition)) {                                                                                 \
 			if (hd_now_ns() > wait_until)                                                                  \
 				fail_msg("waited in vain for %s", #condition);                                         \

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from tmux import end_all_in  # noqa: E402
 
 HOTDEV = os.path.join(os.environ.get("HOTDEV_BUILD", "."), "test", "view", "hotdev-double")
-DEADLINE = 30
+DEADLINE = 120
 
 
 class Place:

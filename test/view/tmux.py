@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-DEADLINE = 30  # seconds; generous: the machine may be busy
+DEADLINE = 120  # seconds; generous: the machine may be busy
 
 
 class Missing(Exception):

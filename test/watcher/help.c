@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* Long enough for a loaded machine; nothing waits for it that works. */
-#define PATIENCE (60 * G_GINT64_CONSTANT(1000000000))
+#define PATIENCE (240 * G_GINT64_CONSTANT(1000000000))
 
 static void
 bytes_unref(gpointer bytes)
