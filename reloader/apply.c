@@ -217,7 +217,8 @@ static void
 find_differences(const hd_update *update, hd_job *job)
 {
 	if (update->kind == HD_UPDATE_INSTANT) {
-		job->diff = hd_diff_new_told(job->object, hd_attempt_changed(job->attempt));
+		job->diff = hd_diff_new_told(job->object, hd_attempt_changed(job->attempt),
+					     hd_attempt_constants(job->attempt));
 		job->also = g_hash_table_ref(hd_attempt_placed(job->attempt));
 		return;
 	}

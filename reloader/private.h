@@ -129,6 +129,8 @@ void hd_attempt_free(hd_attempt *attempt);
 /* Names of the functions that the edit changed (NULL: not known); and of those that must be new with them. */
 GHashTable *hd_attempt_changed(const hd_attempt *attempt);
 GHashTable *hd_attempt_placed(const hd_attempt *attempt);
+/* Names of static constants with another value. */
+GHashTable *hd_attempt_constants(const hd_attempt *attempt);
 /* What libtcc built is refused: the program's own compiler takes over. */
 void hd_tier_abandon(hd_update *update, const char *why);
 /* The update is live, or says what runs: what its attempts have read is what runs. */

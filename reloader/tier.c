@@ -48,6 +48,12 @@ hd_attempt_placed(const hd_attempt *attempt)
 	return attempt->delta->compile;
 }
 
+GHashTable *
+hd_attempt_constants(const hd_attempt *attempt)
+{
+	return attempt->delta->constants;
+}
+
 /* ---- giving up ---- */
 
 /* Once for each module. */

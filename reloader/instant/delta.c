@@ -3,6 +3,7 @@
 
 #include "reloader/instant/delta.h"
 
+#include "reloader/instant/constant.h"
 #include "reloader/instant/token.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@ delta_alloc(void)
 	hd_delta *delta = g_new0(hd_delta, 1);
 	delta->changed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	delta->compile = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	delta->constants = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	return delta;
 }
 
@@ -23,6 +25,7 @@ hd_delta_free(hd_delta *delta)
 		return;
 	g_hash_table_unref(delta->changed);
 	g_hash_table_unref(delta->compile);
+	g_hash_table_unref(delta->constants);
 	g_free(delta);
 }
 
@@ -55,14 +58,19 @@ first_index(const hd_reading *old, const hd_reading *now)
 	return old->prelude == now->prelude && old->prelude ? hd_outline_count(hd_prelude_outline(now->prelude)) : 0;
 }
 
-/* Types, variables and prototypes are the same, in the same order; new prototypes may stand among them. */
+/* Types, variables and prototypes are the same, in the same order; new prototypes may stand among them, and constants
+ * have other values. */
 static bool
-same_others(const hd_reading *old, const hd_reading *now, char **why)
+same_others(hd_delta *delta, const hd_reading *old, const hd_reading *now, char **why)
 {
 	guint i = first_index(old, now), j = i;
 	const hd_declaration *before = next_other(old, &i), *after;
 	while ((after = next_other(now, &j))) {
+		bool other = before && before->kind == after->kind && after->kind == HD_DECLARATION_OTHER;
 		if (before && before->kind == after->kind && before->head == after->head)
+			before = next_other(old, &i);
+		else if (other && hd_constant_retuned(hd_reading_text(old, i - 1), before, hd_reading_text(now, j - 1),
+						      after, delta->constants))
 			before = next_other(old, &i);
 		else if (after->kind != HD_DECLARATION_PROTOTYPE)
 			return refuse(why, after, "is another than before");
@@ -115,12 +123,66 @@ compare_functions(hd_delta *delta, const hd_reading *old, const hd_reading *now,
 	return true;
 }
 
+static bool
+is_one_of(GHashTable *names, const hd_token *token)
+{
+	char name[256];
+	if (token->kind != HD_TOKEN_IDENTIFIER || token->size >= sizeof name)
+		return false;
+	memcpy(name, token->start, token->size);
+	name[token->size] = '\0';
+	return g_hash_table_contains(names, name);
+}
+
+typedef enum { NOWHERE, DEFINED, USED } mention;
+
+/* A definition has '=' behind the name. */
+static mention
+find_mention(GHashTable *names, const char *start, const char *end)
+{
+	hd_tokens tokens = {start, end, false};
+	hd_token token;
+	mention found = NOWHERE;
+	while (hd_token_next(&tokens, &token)) {
+		if (!is_one_of(names, &token))
+			continue;
+		if (!hd_token_next(&tokens, &token) || !hd_token_is(&token, "="))
+			return USED;
+		found = DEFINED;
+	}
+	return found;
+}
+
+/* Functions that are made of a constant that changed are compiled anew; what types and variables are made of is no
+ * business of libtcc's. */
+static bool
+add_users_of_constants(hd_delta *delta, const hd_reading *now, char **why)
+{
+	for (guint i = 0; g_hash_table_size(delta->constants) && i < hd_reading_count(now); i++) {
+		const hd_declaration *user = hd_reading_at(now, i);
+		const char *text = hd_reading_text(now, i);
+		bool function = user->kind == HD_DECLARATION_FUNCTION;
+		const char *body = text + (function ? user->body : user->end);
+		mention head = find_mention(delta->constants, text + user->start, body);
+		if (head == USED || (head == DEFINED && user->kind != HD_DECLARATION_OTHER))
+			return refuse(why, user, "depends on a constant that changed");
+		if (!function || find_mention(delta->constants, body, text + user->end) == NOWHERE)
+			continue;
+		if (user->keeps_state)
+			return refuse(why, user, "depends on a constant, and has a static variable of its own");
+		g_hash_table_add(delta->changed, g_strdup(user->name));
+		g_hash_table_add(delta->compile, g_strdup(user->name));
+	}
+	return true;
+}
+
 hd_delta *
 hd_delta_new(const hd_reading *old, const hd_reading *now, char **why)
 {
 	hd_delta *delta = delta_alloc();
 	*why = NULL;
-	if (same_others(old, now, why) && compare_functions(delta, old, now, why))
+	if (same_others(delta, old, now, why) && compare_functions(delta, old, now, why) &&
+	    add_users_of_constants(delta, now, why))
 		return delta;
 	hd_delta_free(delta);
 	return NULL;

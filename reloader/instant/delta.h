@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What an edit changed, as the preprocessed texts say: the bodies of functions
- * and new functions, and nothing else. Then no type, no variable and no
- * signature can differ, and only what changed needs compiling. */
+/* What an edit changed, as the preprocessed texts say: the bodies of functions,
+ * new functions and the values of static constants, and nothing else. Then no
+ * type, no variable and no signature can differ, and only what changed needs
+ * compiling. */
 #ifndef HD_INSTANT_DELTA_H
 #define HD_INSTANT_DELTA_H
 
 #include "reloader/instant/reading.h"
 
 typedef struct {
-	GHashTable *changed; /* set of names: other bodies, or new; hd_delta_close adds who has those in itself */
-	GHashTable *compile; /* those, and what else hd_delta_close has added */
+	GHashTable *changed;   /* set of names: other bodies, or new, or made of a constant that changed; hd_delta_close
+				  adds who has those in itself */
+	GHashTable *compile;   /* those, and what else hd_delta_close has added */
+	GHashTable *constants; /* set of names: static constants with another value */
 } hd_delta;
 
 /* NULL: something else differs; *why, the caller's, says what. */

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += reloader/instant/libinstant.a
 reloader_instant_libinstant_a_SOURCES = \
 	reloader/instant/delta.c reloader/instant/delta.h \
+	reloader/instant/constant.c reloader/instant/constant.h \
 	reloader/instant/dialect.c reloader/instant/dialect.h \
 	reloader/instant/faithful.c reloader/instant/faithful.h \
 	reloader/instant/instant.c reloader/instant/instant.h \

@@ -624,13 +624,14 @@ diff_alloc(hd_object *old, hd_object *now)
 }
 
 hd_diff *
-hd_diff_new_told(hd_object *now, GHashTable *changed)
+hd_diff_new_told(hd_object *now, GHashTable *changed, GHashTable *data)
 {
 	hd_diff *diff = diff_alloc(NULL, now);
 	diff->told = true;
 	for (guint i = 0; i < hd_object_n_atoms(now); i++) {
 		const hd_atom *atom = hd_object_atom(now, i);
-		bool differs = atom->kind == HD_ATOM_CODE && atom->name && g_hash_table_contains(changed, atom->name);
+		GHashTable *names = atom->kind == HD_ATOM_CODE ? changed : data;
+		bool differs = atom->name && g_hash_table_contains(names, atom->name);
 		diff->fates[i] = differs ? HD_ATOM_CHANGED : HD_ATOM_SAME;
 	}
 	diff->empty = g_hash_table_size(changed) == 0;

@@ -18,9 +18,9 @@ typedef enum { HD_ATOM_SAME, HD_ATOM_CHANGED, HD_ATOM_ADDED } hd_atom_fate;
 
 /* old may be NULL: then every atom is ADDED. Both are referenced. */
 hd_diff *hd_diff_new(hd_object *old, hd_object *now);
-/* Where something else has told which functions changed (a set of names): every
- * other named atom is the same, and there is no old object to ask. */
-hd_diff *hd_diff_new_told(hd_object *now, GHashTable *changed);
+/* Where something else has told which functions and which data changed (sets of
+ * names): every other named atom is the same, and there is no old object to ask. */
+hd_diff *hd_diff_new_told(hd_object *now, GHashTable *changed, GHashTable *data);
 void hd_diff_free(hd_diff *diff);
 /* What differs is known to the last atom, be it told or compared. */
 bool hd_diff_is_certain(const hd_diff *diff);

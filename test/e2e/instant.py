@@ -251,6 +251,34 @@ def what_libtcc_would_do_otherwise_is_not_its_to_build(s):
         s.expect("?", answer)
 
 
+@case({"mod.c": r"""
+#include <stdio.h>
+static const float speed = 2.5f, drag = -1;
+static const int steps = 3;
+static const int *volatile where;
+float moved(float x);
+__attribute__((noinline)) float moved(float x) { return x * speed + drag; }
+void answer(const char *command);
+void answer(const char *command) { (void)command; where = &steps; printf("%g %d %d", (double)moved(2), steps, *where); }
+"""}, hotdev=AUTO)
+def a_constant_that_is_tuned_is_live_at_once(s):
+    s.expect("?", "4 3 3")
+    s.edit("mod.c", "speed = 2.5f", "speed = 4.5f")
+    instant(s, "moved")
+    s.expect("?", "8 3 3")
+    s.ctl("wait", "idle")
+    s.expect("?", "8 3 3")
+    s.edit("mod.c", "steps = 3", "steps = 5")
+    instant(s, "answer")
+    s.expect("?", "8 5 5")
+    s.ctl("wait", "idle")
+    s.expect("?", "8 5 5")
+    s.undo()
+    s.expect("?", "8 3 3")
+    s.undo()
+    s.expect("?", "4 3 3")
+
+
 @case({"mod.c": STATE["mod.c"], "own.h": "static inline int inlined(int n) { return n; }\n"}, hotdev=AUTO)
 def a_header_that_nobody_is_known_to_include_is_the_other_compilers(s):
     s.edit("own.h", "return n;", "return n + 1;")

@@ -21,12 +21,19 @@ static const char before[] = "struct s { int a; };\n"
 			     "int counts(void) { static int n; return ++n; }\n"
 			     "int other(void) { return '\"' + elsewhere(3); }\n";
 
+static const char tuned[] = "static const float speed = 2.5f, drag = -1;\n"
+			    "static const int many = 3, wide = 'a';\n"
+			    "static int table[4];\n"
+			    "float move(float x) { return x * speed; }\n"
+			    "int first(void) { return table[0] + wide; }\n"
+			    "int counts(void) { static int n; return n += many; }\n";
+
 static char *
-edited(const char *old, const char *now)
+edited(const char *text, const char *old, const char *now)
 {
-	const char *at = strstr(before, old);
+	const char *at = strstr(text, old);
 	assert_non_null(at);
-	return g_strdup_printf("%.*s%s%s", (int)(at - before), before, now, at + strlen(old));
+	return g_strdup_printf("%.*s%s%s", (int)(at - text), text, now, at + strlen(old));
 }
 
 typedef struct {
@@ -51,31 +58,59 @@ static const row rows[] = {
 	{"int elsewhere(int);", "", NULL, "is gone"},
 };
 
+static const row tunings[] = {
+	{"speed = 2.5f", "speed = 3.5f", "move", NULL},
+	{"drag = -1", "drag = -2.5", "", NULL},
+	{"drag = -1", "drag = 1", "", NULL},
+	{"wide = 'a'", "wide = 'b'", "first", NULL},
+	{"speed = 2.5f, drag = -1", "speed = 3.5f, drag = -2", "move", NULL},
+	{"many = 3", "many = 4", NULL, "static variable"},
+	{"speed = 2.5f", "speed = 2.5f * 2", NULL, "another than before"},
+	{"speed = 2.5f", "speed", NULL, "another than before"},
+	{"static const float", "static const double", NULL, "another than before"},
+	{"wide = 'a'", "wide = sizeof table", NULL, "another than before"},
+	{"float move(float x)", "static int more[4];\nfloat move(float x)", NULL, "another than before"},
+};
+
 static void
-test_what_changed(void **state)
+check_rows(const char *text, const row *at, gsize count)
 {
-	(void)state;
-	hd_reading *old = text_reading(before);
-	for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
-		char *text = edited(rows[i].old, rows[i].now), *why = NULL;
-		hd_reading *now = text_reading(text);
+	hd_reading *old = text_reading(text);
+	for (; count-- > 0; at++) {
+		char *other = edited(text, at->old, at->now), *why = NULL;
+		hd_reading *now = text_reading(other);
 		hd_delta *delta = hd_delta_new(old, now, &why);
-		if (rows[i].changed) {
-			assert_non_null(delta);
+		if (at->changed) {
+			if (!delta)
+				fail_msg("%s: %s", at->now, why);
 			char *names = text_names(delta->changed);
-			assert_string_equal(names, rows[i].changed);
+			assert_string_equal(names, at->changed);
 			g_free(names);
 		} else {
 			assert_null(delta);
-			if (!strstr(why, rows[i].why))
-				fail_msg("%s: %s", rows[i].now, why);
+			if (!strstr(why, at->why))
+				fail_msg("%s: %s", at->now, why);
 		}
 		hd_delta_free(delta);
 		hd_reading_free(now);
 		g_free(why);
-		g_free(text);
+		g_free(other);
 	}
 	hd_reading_free(old);
+}
+
+static void
+test_what_changed(void **state)
+{
+	(void)state;
+	check_rows(before, rows, G_N_ELEMENTS(rows));
+}
+
+static void
+test_constants_are_tuned(void **state)
+{
+	(void)state;
+	check_rows(tuned, tunings, G_N_ELEMENTS(tunings));
 }
 
 /* ---- who comes with it ---- */
@@ -114,7 +149,7 @@ comes_along(const hd_declaration *function, void *data)
 static void
 closed(const world *w, const char *old, const char *new, const char *changed, const char *compile)
 {
-	char *text = edited(old, new), *why = NULL;
+	char *text = edited(before, old, new), *why = NULL;
 	hd_reading *was = text_reading(before), *now = text_reading(text);
 	hd_delta *delta = hd_delta_new(was, now, &why);
 	hd_delta_facts facts = {is_inlined, is_known, comes_along, (void *)w};
@@ -151,7 +186,7 @@ static void
 test_a_static_inline_function_is_built_though_nobody_calls_it(void **state)
 {
 	(void)state;
-	char *text = edited("x + 1", "x + 2"), *why = NULL;
+	char *text = edited(before, "x + 1", "x + 2"), *why = NULL;
 	hd_reading *was = text_reading(before), *now = text_reading(text);
 	hd_delta *delta = hd_delta_new(was, now, &why);
 	GString *reduced = hd_delta_text(delta, now);
@@ -182,6 +217,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_changed),
+		cmocka_unit_test(test_constants_are_tuned),
 		cmocka_unit_test(test_who_comes_with_it),
 		cmocka_unit_test(test_a_static_inline_function_is_built_though_nobody_calls_it),
 		cmocka_unit_test(test_broken_texts_have_no_outline_or_one),
