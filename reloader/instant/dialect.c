@@ -338,6 +338,8 @@ hd_dialect_new(const hd_command *command, char **why)
 	tell(dialect, HD_WIRE_FOLDER, g_strdup(command->directory));
 	tell(dialect, HD_WIRE_SOURCE, g_strdup(command->source_arg));
 	take_macros(dialect, command, why);
+	/* SDL includes the vector instructions' header for its users, and leaves it out for who says so. */
+	tell(dialect, HD_WIRE_DEFINE, g_strdup("SDL_DISABLE_IMMINTRIN_H"));
 	if (!*why)
 		take_arguments(dialect, command, why);
 	if (!*why)
