@@ -28,4 +28,28 @@ EXTRA_DIST += \
 	samples/prefork/parent.c \
 	samples/prefork/parent.h \
 	samples/prefork/worker.c \
-	samples/prefork/worker.h
+	samples/prefork/worker.h \
+	samples/game/Makefile \
+	samples/game/README.md
+
+# Where it is found; what users run is built by the sample's own makefile.
+if HAVE_SDL2
+check_PROGRAMS += samples/game/game
+endif
+samples_game_game_CFLAGS = $(AM_CFLAGS) $(SDL2_CFLAGS)
+samples_game_game_LDADD = $(SDL2_LIBS) -lm
+samples_game_game_SOURCES = \
+	samples/game/draw.c \
+	samples/game/draw.h \
+	samples/game/frame.c \
+	samples/game/frame.h \
+	samples/game/game.h \
+	samples/game/input.c \
+	samples/game/input.h \
+	samples/game/main.c \
+	samples/game/picture.c \
+	samples/game/picture.h \
+	samples/game/sound.c \
+	samples/game/sound.h \
+	samples/game/world.c \
+	samples/game/world.h

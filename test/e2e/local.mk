@@ -20,6 +20,7 @@ E2E_TESTS = \
 	test/e2e/debuggers.py \
 	test/e2e/faults.py \
 	test/e2e/start.py \
+	test/real/game.py \
 	test/real/httpd.py \
 	test/real/lua.py \
 	test/real/prefork.py
