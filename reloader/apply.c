@@ -43,6 +43,25 @@ is_failed(const hd_job *job)
 	return job->result && !job->result->ok;
 }
 
+/* The text that the program was built of does not compile either: the command is to blame, not the edit. */
+static void
+blame_command(const hd_job *job, hd_event *event, GString *raw)
+{
+	const hd_command *command = job->copy->command;
+	if (!command || !job->base || job->base->ok)
+		return;
+	hd_diagnostic *note = g_new0(hd_diagnostic, 1);
+	note->where.file = g_strdup(job->copy->module->path);
+	note->severity = HD_SEVERITY_NOTE;
+	note->message = g_strdup_printf(
+		"what the program was built of does not compile either: the compile command is "
+		"not the right one; it comes from %s%s",
+		command->origin_detail ? command->origin_detail : "?",
+		command->origin == HD_COMMAND_DEBUG_INFO ? "; a compile_commands.json would have the right one" : "");
+	g_string_append_printf(raw, "%s: note: %s\n", job->copy->module->name, note->message);
+	g_ptr_array_add(event->diagnostics, note);
+}
+
 static void
 emit_failed(hd_update *update)
 {
@@ -72,6 +91,7 @@ emit_failed(hd_update *update)
 			g_ptr_array_add(event->diagnostics, copy);
 		}
 		g_string_append(raw, job->result->raw ? job->result->raw : "");
+		blame_command(job, event, raw);
 		hd_module_set_errors(job->copy->module, g_ptr_array_ref(job->result->diagnostics),
 				     g_strdup(job->result->raw));
 	}

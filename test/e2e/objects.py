@@ -315,6 +315,23 @@ def the_command_is_run_as_it_stands(s):
 
 @case({"mod.c": r"""
 #include <stdio.h>
+#ifndef NAME
+#error NAME comes from the command line
+#endif
+static __attribute__((noinline)) const char *name(void) { return NAME; }
+void answer(const char *command) { (void)command; printf("%s", name()); }
+"""}, cflags=["-DNAME=\"myself\""], compdb=False, only=lambda p: p.gcc)
+def a_command_that_lacks_a_macro_is_blamed_and_not_the_edit(s):
+    s.expect("?", "myself")
+    s.edit("mod.c", "return NAME;", 'return NAME "!";')
+    event = s.failed("NAME comes from the command line", "the compile command is not the right one")
+    require("compile_commands.json" in event["diagnostics"][-1]["message"], "no remedy in", event)
+    require("not the right one" in s.stderr(), "not said:", s.stderr())
+    s.expect("?", "myself")
+
+
+@case({"mod.c": r"""
+#include <stdio.h>
 static __attribute__((noinline)) int value(void) { return 1; }
 void answer(const char *command) { (void)command; printf("%d", value()); }
 """}, start=False, once=True)
