@@ -3,6 +3,8 @@
 
 #include "reloader/instant/instant.h"
 
+#include "reloader/instant/linemark.h"
+
 #include <string.h>
 
 /* A compiler that does not call itself GNU C is robbed of every __attribute__ by this header of glibc. */
@@ -25,7 +27,8 @@ struct hd_instant_task {
 	hd_instant_unit *unit;
 	guint ticket;
 	GBytes *text;
-	gsize split; /* where the prelude ends */
+	gsize split;	 /* where the prelude ends */
+	bool linemarked; /* the question includes linemark.h's file */
 	GHashTable *overlay;
 	hd_prelude *prelude;
 	hd_reading *reading; /* made with a new prelude, and still to be proved */
@@ -170,6 +173,10 @@ ask(hd_instant_task *task, hd_wire_task what, const char *text, gsize size, hd_t
 	hd_tcc_question_add(question, HD_WIRE_PATH, hd_dialect_source(task->unit->dialect), -1);
 	hd_tcc_question_add(question, HD_WIRE_TEXT, text, (gssize)size);
 	add_file(question, CDEFS, task->unit->instant->cdefs);
+	if (task->linemarked) {
+		hd_tcc_question_add(question, HD_WIRE_PATH, HD_LINEMARK_PATH, -1);
+		hd_tcc_question_add(question, HD_WIRE_TEXT, HD_LINEMARK_TEXT, -1);
+	}
 	GHashTableIter iter;
 	gpointer path, bytes;
 	if (task->overlay)
@@ -181,6 +188,15 @@ ask(hd_instant_task *task, hd_wire_task what, const char *text, gsize size, hd_t
 	task->ticket = hd_tcc_ask(task->unit->instant->tcc, question, done, task);
 }
 
+/* What is to come are lines of the source. libtcc puts the folder of the file it reads in front of the name. */
+static void
+append_marker(const hd_instant_unit *unit, guint line, GString *lines)
+{
+	char *name = g_path_get_basename(hd_dialect_source(unit->dialect));
+	g_string_append_printf(lines, "# %u \"%s\"\n", line, name);
+	g_free(name);
+}
+
 /* The text from `split` on, behind the lines given, with its own line numbers. */
 static void
 ask_from(hd_instant_task *task, GString *lines, gsize split, hd_tcc_done *done)
@@ -190,8 +206,8 @@ ask_from(hd_instant_task *task, GString *lines, gsize split, hd_tcc_done *done)
 	guint line = 1;
 	for (gsize i = 0; i < split; i++)
 		line += text[i] == '\n';
-	g_string_append_printf(lines, "# %u \"%s\"\n", line, hd_dialect_source(task->unit->dialect));
-	g_string_append_len(lines, text + split, (gssize)(size - split));
+	append_marker(task->unit, line, lines);
+	task->linemarked = hd_linemark_append(lines, text + split, size - split);
 	g_string_append_c(lines, '\n');
 	ask(task, HD_WIRE_PREPROCESS, lines->str, lines->len, done);
 	g_string_free(lines, TRUE);
@@ -314,12 +330,14 @@ hd_instant_read(hd_instant_unit *unit, GBytes *text, GHashTable *overlay, hd_ins
 	task->read = done;
 	task->data = data;
 	task->split = hd_prelude_length(bytes, size);
+	if (hd_linemark_is_in(bytes, task->split)) /* where the text goes on is another line than its place says */
+		task->split = 0;
 	if (unit->prelude && !overlay && hd_prelude_serves(unit->prelude, bytes, task->split)) {
 		task->prelude = hd_prelude_ref(unit->prelude);
 		ask_own(task, own_read);
 	} else if (task->split) {
 		GString *lines = g_string_new(hd_dialect_preamble(unit->dialect));
-		g_string_append_printf(lines, "# 1 \"%s\"\n", hd_dialect_source(unit->dialect));
+		append_marker(unit, 1, lines);
 		g_string_append_len(lines, bytes, (gssize)task->split);
 		ask(task, HD_WIRE_MACROS, lines->str, lines->len, prelude_read);
 		g_string_free(lines, TRUE);
@@ -351,11 +369,14 @@ hd_instant_compile(hd_instant_unit *unit, const GString *text, hd_instant_compil
 	task->compiled = done;
 	task->data = data;
 	hd_tcc_question *question = hd_tcc_question_new(HD_WIRE_COMPILE);
+	char *name =
+		g_path_get_basename(hd_dialect_source(unit->dialect)); /* so that the text's markers stay as they are */
 	hd_tcc_question_add(question, HD_WIRE_FOLDER, hd_dialect_folder(unit->dialect), -1);
-	hd_tcc_question_add(question, HD_WIRE_SOURCE, hd_dialect_source(unit->dialect), -1);
+	hd_tcc_question_add(question, HD_WIRE_SOURCE, name, -1);
 	hd_tcc_question_add(question, HD_WIRE_OPTION, "-g -std=c11 -Wunsupported", -1);
-	hd_tcc_question_add(question, HD_WIRE_PATH, hd_dialect_source(unit->dialect), -1);
+	hd_tcc_question_add(question, HD_WIRE_PATH, name, -1);
 	hd_tcc_question_add(question, HD_WIRE_TEXT, text->str, (gssize)text->len);
+	g_free(name);
 	task->ticket = hd_tcc_ask(unit->instant->tcc, question, compiled, task);
 	return task;
 }

@@ -6,6 +6,7 @@ reloader_instant_libinstant_a_SOURCES = \
 	reloader/instant/dialect.c reloader/instant/dialect.h \
 	reloader/instant/faithful.c reloader/instant/faithful.h \
 	reloader/instant/instant.c reloader/instant/instant.h \
+	reloader/instant/linemark.c reloader/instant/linemark.h \
 	reloader/instant/outline.c reloader/instant/outline.h \
 	reloader/instant/prelude.c reloader/instant/prelude.h \
 	reloader/instant/reading.c reloader/instant/reading.h \

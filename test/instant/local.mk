@@ -1,6 +1,7 @@
 # test/instant: what the instant tier says of texts, and libtcc's process.
 if HAVE_CMOCKA
-instant_tests = test/instant/delta-test test/instant/faithful-test test/instant/tcc-test
+instant_tests = test/instant/delta-test test/instant/faithful-test test/instant/linemark-test \
+	test/instant/tcc-test
 check_PROGRAMS += $(instant_tests)
 TESTS += $(instant_tests)
 endif
@@ -19,6 +20,10 @@ test_instant_delta_test_CPPFLAGS = $(TEST_INSTANT_CPPFLAGS)
 test_instant_faithful_test_SOURCES = test/instant/faithful-test.c $(TEST_READING)
 test_instant_faithful_test_LDADD = $(TEST_INSTANT_LINK)
 test_instant_faithful_test_CPPFLAGS = $(TEST_INSTANT_CPPFLAGS)
+
+test_instant_linemark_test_SOURCES = test/instant/linemark-test.c
+test_instant_linemark_test_LDADD = $(TEST_INSTANT_LINK)
+test_instant_linemark_test_CPPFLAGS = $(TEST_INSTANT_CPPFLAGS)
 
 test_instant_tcc_test_SOURCES = test/instant/tcc-test.c
 test_instant_tcc_test_LDADD = $(TEST_INSTANT_LINK)
