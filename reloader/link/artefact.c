@@ -175,17 +175,133 @@ takes_a_section(guint8 *bytes)
 	return true;
 }
 
-GBytes *
-hd_artefact_new(const hd_object *object, const guint64 *address, guint64 eh_frame, const GArray *keepers)
+/* ---- places ---- */
+
+static bool
+is_tls(const hd_atom *atom)
 {
-	gsize size;
+	return atom->kind == HD_ATOM_TLS || atom->kind == HD_ATOM_TLS_ZERO;
+}
+
+/* By section: whether several atoms lie in it, which go to places of their own. New array. */
+static bool *
+shared_sections(const hd_object *object, guint count)
+{
+	bool *shared = g_new0(bool, count), *seen = g_new0(bool, count), *named = g_new0(bool, count);
+	for (guint i = 0; i < hd_object_n_atoms(object); i++) {
+		const hd_atom *atom = hd_object_atom(object, i);
+		if (!atom->section || atom->section >= count || is_tls(atom))
+			continue;
+		shared[atom->section] = seen[atom->section];
+		seen[atom->section] = true;
+		named[atom->section] |= atom->name != NULL;
+	}
+	for (guint i = 0; i < count; i++)
+		shared[i] = shared[i] && named[i];
+	g_free(seen);
+	g_free(named);
+	return shared;
+}
+
+/* A section for each named atom that is in the program and shares one; new[i] becomes the index of atom i's. */
+static GArray *
+sections_of_atoms(const hd_object *object, const guint64 *address, const bool *shared, const Elf64_Shdr *table,
+		  guint count, guint *new)
+{
+	GArray *sections = g_array_new(FALSE, FALSE, sizeof *table);
+	for (guint i = 0; i < hd_object_n_atoms(object); i++) {
+		const hd_atom *atom = hd_object_atom(object, i);
+		if (!atom->section || !shared[atom->section] || !atom->name || !address[i])
+			continue;
+		Elf64_Shdr one = table[atom->section];
+		one.sh_offset += one.sh_type == SHT_NOBITS ? 0 : atom->section_offset;
+		one.sh_size = atom->size;
+		one.sh_addr = address[i];
+		one.sh_addralign = 1;
+		new[i] = count + sections->len;
+		g_array_append_val(sections, one);
+	}
+	return sections;
+}
+
+/* What is done to each symbol that a section defines. */
+typedef struct {
+	void (*change)(Elf64_Sym *symbol, const void *data);
+	const void *data;
+} symbol_change;
+
+static void
+change_symbols(guint8 *bytes, symbol_change c)
+{
 	guint count;
-	guint8 *bytes = copy_of(object, &size);
+	const Elf64_Shdr *table = section_table(bytes, &count);
+	for (guint i = 1; i < count; i++) {
+		gsize size = table[i].sh_type == SHT_SYMTAB ? table[i].sh_size : 0;
+		for (gsize at = 0; at + sizeof(Elf64_Sym) <= size; at += sizeof(Elf64_Sym)) {
+			Elf64_Sym symbol;
+			memcpy(&symbol, bytes + table[i].sh_offset + at, sizeof symbol);
+			if (!symbol.st_shndx || symbol.st_shndx >= MIN(count, SHN_LORESERVE) ||
+			    ELF64_ST_TYPE(symbol.st_info) == STT_SECTION)
+				continue;
+			c.change(&symbol, c.data);
+			memcpy(bytes + table[i].sh_offset + at, &symbol, sizeof symbol);
+		}
+	}
+}
+
+typedef struct {
+	const hd_object *object;
+	guint *section; /* by atom: the one that it gets for itself, 0: none */
+} moving;
+
+static void
+move_symbol(Elf64_Sym *symbol, const void *data)
+{
+	const moving *m = data;
+	guint atom = hd_object_at(m->object, symbol->st_shndx, symbol->st_value);
+	if (atom == HD_NONE || !m->section[atom])
+		return;
+	symbol->st_shndx = (Elf64_Section)m->section[atom];
+	symbol->st_value -= hd_object_atom(m->object, atom)->section_offset;
+}
+
+/* libtcc writes one section of code, whose functions go to places of their own:
+ * each gets a section of its own. Takes bytes, and returns them or others. */
+static guint8 *
+with_sections_of_atoms(const hd_object *object, const guint64 *address, const bool *shared, guint8 *bytes, gsize *size)
+{
+	guint count;
+	Elf64_Ehdr header;
+	memcpy(&header, bytes, sizeof header);
+	const Elf64_Shdr *table = section_table(bytes, &count);
+	moving m = {object, g_new0(guint, hd_object_n_atoms(object) + 1)};
+	GArray *added = sections_of_atoms(object, address, shared, table, count, m.section);
+	if (added->len && header.e_shnum && count + added->len < SHN_LORESERVE) {
+		change_symbols(bytes, (symbol_change){move_symbol, &m});
+		GByteArray *out = g_byte_array_sized_new((guint)(*size + (count + added->len + 1) * sizeof *table));
+		append_bytes(out, bytes, (guint)*size);
+		header.e_shoff = append_aligned(out, table, count * sizeof *table);
+		append_bytes(out, added->data, added->len * (guint)sizeof *table);
+		header.e_shnum = (Elf64_Half)(count + added->len);
+		memcpy(out->data, &header, sizeof header);
+		*size = out->len;
+		g_free(bytes);
+		bytes = g_byte_array_free(out, FALSE);
+	}
+	g_array_unref(added);
+	g_free(m.section);
+	return bytes;
+}
+
+static void
+set_addresses(const hd_object *object, const guint64 *address, guint64 eh_frame, const bool *shared, guint8 *bytes)
+{
+	guint count;
 	Elf64_Shdr *table = section_table(bytes, &count);
 	for (guint i = 0; i < hd_object_n_atoms(object); i++) {
 		const hd_atom *atom = hd_object_atom(object, i);
-		bool tls = atom->kind == HD_ATOM_TLS || atom->kind == HD_ATOM_TLS_ZERO;
-		if (address[i] && !tls && atom->section && atom->section < count && !table[atom->section].sh_addr)
+		if (address[i] && !is_tls(atom) && atom->section && atom->section < count && !shared[atom->section] &&
+		    !table[atom->section].sh_addr)
 			table[atom->section].sh_addr = address[i] - atom->section_offset;
 	}
 	for (guint i = 1; i < count; i++) {
@@ -195,6 +311,31 @@ hd_artefact_new(const hd_object *object, const guint64 *address, guint64 eh_fram
 		if (!table[i].sh_addr)
 			table[i].sh_flags &= ~(guint64)SHF_ALLOC;
 	}
+}
+
+/* gdb takes a symbol of a section that is not loaded for one at address 0, and puts a breakpoint there. */
+static void
+forget_symbol(Elf64_Sym *symbol, const void *data)
+{
+	const Elf64_Shdr *section = (const Elf64_Shdr *)data + symbol->st_shndx;
+	if (section->sh_addr || (section->sh_flags & SHF_TLS))
+		return;
+	symbol->st_shndx = SHN_UNDEF;
+	symbol->st_value = 0;
+}
+
+GBytes *
+hd_artefact_new(const hd_object *object, const guint64 *address, guint64 eh_frame, const GArray *keepers)
+{
+	gsize size;
+	guint count;
+	guint8 *bytes = copy_of(object, &size);
+	section_table(bytes, &count);
+	bool *shared = shared_sections(object, count);
+	bytes = with_sections_of_atoms(object, address, shared, bytes, &size);
+	set_addresses(object, address, eh_frame, shared, bytes);
+	change_symbols(bytes, (symbol_change){forget_symbol, section_table(bytes, &count)});
+	g_free(shared);
 	if (keepers->len && takes_a_section(bytes))
 		return with_keeper_frames(bytes, size, keepers);
 	return g_bytes_new_take(bytes, size);

@@ -3,15 +3,12 @@
 
 import os
 import re
-import select
-import shutil
 import signal
-import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from hotdev import DEADLINE, Skip, case, main, require  # noqa: E402
+from gdb import Gdb  # noqa: E402
+from hotdev import case, main, require  # noqa: E402
 
 PROGRAM = {"mod.c": r"""
 #include <stdio.h>
@@ -37,68 +34,6 @@ answer(const char *command)
 	printf("%d", result);
 }
 """}
-
-
-class Gdb:
-    """gdb on the program, spoken to by its command line."""
-
-    def __init__(self, s):
-        if not shutil.which("gdb"):
-            raise Skip("gdb is not installed")
-        environment = {k: v for k, v in s.environment.items() if k != "HOTDEV_TEST_MARK"}
-        self.process = subprocess.Popen(
-            ["gdb", "-q", "-nx", "-ex", "set pagination off", "-ex", "set confirm off", "-ex", "set width 0",
-             "-ex", "set debuginfod enabled off", "-ex", "set breakpoint pending on", "-p", str(s.pid)],
-            cwd=s.cwd, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.buffer, self.count = b"", 0
-        self.said = self.do()
-        if "ptrace: Operation not permitted" in self.said:
-            self.end()
-            raise Skip("gdb may not attach to the program here")
-
-    def do(self, *commands):
-        """Runs commands and returns what gdb said to them."""
-        self.count += 1
-        end = f"=end of {self.count}=\n"
-        for command in (*commands, f"echo {end[:-1]}\\n"):
-            self.process.stdin.write(command.encode() + b"\n")
-        self.process.stdin.flush()
-        deadline = time.monotonic() + DEADLINE
-        while end.encode() not in self.buffer:
-            require(time.monotonic() < deadline, "gdb does not answer", commands, self.buffer[-2000:])
-            if select.select([self.process.stdout], [], [], 0.5)[0]:
-                fresh = os.read(self.process.stdout.fileno(), 65536)
-                require(fresh, "gdb ended:", self.buffer[-2000:])
-                self.buffer += fresh
-        text, _, self.buffer = self.buffer.partition(end.encode())
-        self.said = text.decode(errors="replace")
-        return self.said
-
-    def expect(self, command, *patterns):
-        said = self.do(command)
-        for pattern in patterns:
-            require(re.search(pattern, said), f"gdb's answer to {command!r} lacks {pattern!r}:\n{said}")
-        return said
-
-    def run_to(self, *patterns):
-        """Continues to a breakpoint that matches; one in the entry of older code may come first."""
-        for _ in range(3):
-            said = self.do("continue")
-            require("Breakpoint" in said, "gdb stopped for something else:", said)
-            if all(re.search(pattern, said) for pattern in patterns):
-                return
-        require(False, "no breakpoint like", patterns, "was hit:", said)
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.stdin.write(b"detach\nquit\n")
-            self.process.stdin.close()
-            try:
-                self.process.wait(DEADLINE)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.process.stdout.close()
 
 
 @case(PROGRAM)
@@ -129,6 +64,24 @@ def gdb_shows_functions_lines_and_locals_of_the_new_code(s):
         gdb.end()
     require(s.line() == "48", "the program answered wrongly after gdb")
     s.expect("1", "44")
+
+
+@case(PROGRAM)
+def gdb_breaks_in_a_function_that_an_update_left_alone(s):
+    s.edit("mod.c", "number + 1;", "number + 10;")
+    s.outcome("live")
+    gdb = Gdb(s)
+    try:
+        said = gdb.expect("info functions ^inner$", r"inner")
+        require("0x0000000000000000" not in said, "gdb sees a function at address 0:\n" + said)
+        gdb.do("break inner")
+        s.tell("2")
+        gdb.run_to(r"Breakpoint [\d.]+, .*inner")
+        gdb.expect("backtrace", r"#0 .*inner", r"#\d .*outer.*/v1/mod\.c:\d+", r" main ")
+        gdb.do("delete")
+    finally:
+        gdb.end()
+    require(s.line() == "36", "the program answered wrongly after gdb")
 
 
 @case(PROGRAM)
