@@ -6,6 +6,7 @@
 
 #include "reloader/private.h"
 
+#include "reloader/instant/describe.h"
 #include "reloader/instant/faithful.h"
 #include "reloader/types/assertions.h"
 
@@ -167,22 +168,37 @@ unsuitable(const hd_attempt *attempt, const hd_object *object)
 	return NULL;
 }
 
+static guint
+line_of(const char *function, void *data)
+{
+	const hd_declaration *declaration = hd_reading_function(((const hd_attempt *)data)->now, function);
+	return declaration && declaration->line > 0 ? (guint)declaration->line : 0;
+}
+
+/* The object with debug information; where there can be none, as it is. New reference. */
+static GBytes *
+describe(hd_attempt *attempt, GBytes *bytes)
+{
+	const hd_command *command = attempt->job->copy->command;
+	char *text = hd_update_keep_text(attempt->update, attempt->job);
+	hd_description description = {command->directory, command->source_arg, text, line_of, attempt};
+	GBytes *described = hd_describe(bytes, &description, NULL);
+	g_free(text);
+	return described ? described : g_bytes_ref(bytes);
+}
+
 /* Makes libtcc's object the job's; or says why not. */
 static char *
 adopt(hd_attempt *attempt, GBytes *bytes)
 {
-	hd_update *update = attempt->update;
 	hd_job *job = attempt->job;
 	GError *error = NULL;
-	char *name = hd_update_keep_text(update, job);
-	g_free(name);
-	GBytes *described = g_bytes_ref(bytes);
-	if (described)
-		job->object = hd_object_parse(described, &error);
+	GBytes *described = describe(attempt, bytes);
+	job->object = hd_object_parse(described, &error);
 	char *why = job->object ? unsuitable(attempt, job->object) : g_strdup(error->message);
 	if (!why)
 		job->result = result_of(described);
-	g_clear_pointer(&described, g_bytes_unref);
+	g_bytes_unref(described);
 	g_clear_error(&error);
 	return why;
 }

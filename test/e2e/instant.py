@@ -3,13 +3,16 @@
 
 import json
 import os
+import re
 import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from hotdev import case, main, require  # noqa: E402
+from gdb import Gdb  # noqa: E402
+from hotdev import MAIN, case, main, require  # noqa: E402
 
 AUTO = ("--compiler", "auto")
+ALONE = ("--compiler", "tcc")
 
 
 def instant(s, *functions):
@@ -45,7 +48,7 @@ def reason(s):
     answer = modules(s)
     listed = answer["data"] if "data" in answer else answer["modules"]
     listed = listed["modules"] if isinstance(listed, dict) else listed
-    return next(m["not_instant"] for m in listed if m["module"] == "mod.c")
+    return next(m["not_instant"] for m in listed if os.path.basename(m["module"]) == "mod.c")
 
 
 STATE = {"mod.c": r"""
@@ -304,6 +307,142 @@ def what_libtcc_cannot_read_goes_straight_to_the_other_and_is_said_once(s):
         s.expect("?", str(n))
     said = [e for e in s.events("warning") if e["code"] == "not-instant"]
     require(len(said) == 1, "said", len(said), "times:", said)
+
+
+# The source is in a folder, and a part of it in a grammar.
+LINES = {"main.c": MAIN, "part.y": "", "src/mod.c": r"""
+#include "own.h"
+#include <stdio.h>
+#include <string.h>
+void nested(void);
+__attribute__((noinline)) int inner(int number, int deep);
+__attribute__((noinline)) int outer(int number, int deep);
+__attribute__((noinline)) int action(int number);
+
+int
+inner(int number, int deep)
+{
+	int doubled = number * 2;
+	if (deep) {
+		puts("inside");
+		fflush(stdout);
+		nested();
+	}
+	return doubled;
+}
+
+int
+outer(int number, int deep)
+{
+	int before = own(number);
+	int result = inner(before, deep);
+	return result + before;
+}
+
+void answer(const char *command);
+void
+answer(const char *command)
+{
+	int result = outer(1, !strcmp(command, "go"));
+	printf("%d %d %s", result, action(3), __FILE__);
+}
+#line 7 "part.y"
+int
+action(int number)
+{
+	return number * 5;
+}
+""", "src/own.h": "static inline int\nown(int n)\n{\n\treturn n + 1;\n}\n"}
+
+
+def line_of(s, text):
+    """The number of the only line of src/mod.c that has this text."""
+    found = [i for i, line in enumerate(s.read("src/mod.c").split("\n"), 1) if text in line]
+    require(len(found) == 1, text, "is in the lines", found)
+    return found[0]
+
+
+@case(LINES, hotdev=ALONE)
+def gdb_shows_functions_and_lines_of_libtccs_code(s):
+    s.expect("?", "6 15 src/mod.c")
+    s.replace("src/mod.c", ("number * 2", "number * 3"), ("own(number);", "10 * own(number);"),
+              ("number * 5", "number * 6"))
+    instant(s, "inner", "outer", "action")
+    s.expect("?", "80 18 src/mod.c")
+    stop, call, caller = (line_of(s, text) for text in ("return doubled;", "inner(before, deep);", "= outer("))
+    gdb = Gdb(s)
+    try:
+        gdb.do(f"break mod.c:{stop}")
+        gdb.do("break action")
+        s.tell("?")
+        gdb.run_to(rf"Breakpoint [\d.]+, .*inner.*/v1/src/mod\.c:{stop}\n")
+        gdb.expect("backtrace", rf"#0 [^\n]*inner \(\) at [^\n]*/v1/src/mod\.c:{stop}\n",
+                   rf"#1 [^\n]* outer \(\) at [^\n]*/v1/src/mod\.c:{call}\n",
+                   rf"#\d [^\n]* answer \([^\n]*mod\.c:{caller}\n", r" nested \([^\n]*main\.c:\d+\n",
+                   r" main \([^\n]*main\.c:\d+\n(\(gdb\) )?$")
+        gdb.expect("info locals", r"No locals")
+        gdb.expect("list", rf"(?m)^{stop}\s+return doubled;")
+        gdb.expect("finish", rf"(?m)^{call}\s+int result = inner")
+        gdb.run_to(r"Breakpoint [\d.]+, action \(\) at part\.y:9\n")
+        gdb.do("next")
+        gdb.expect("frame", r"action \(\) at part\.y:10\n")
+        gdb.expect("info line own", r"own\.h")
+        gdb.do("delete")
+    finally:
+        gdb.end()
+    require(s.line() == "80 18 src/mod.c", "the program answered wrongly after gdb")
+
+
+@case(LINES, hotdev=ALONE)
+def every_instruction_of_libtccs_code_has_its_callers_in_gdb(s):
+    s.replace("src/mod.c", ("number * 2", "number * 3"), ("own(number);", "10 * own(number);"))
+    instant(s, "inner", "outer")
+    gdb = Gdb(s)
+    try:
+        gdb.do("break *outer" if not s.point.optimises else "break outer")
+        s.tell("?")
+        gdb.run_to(r"outer")
+        for _ in range(40):
+            said = gdb.expect("backtrace", r" answer \(", r" nested \(", r" main \(")
+            if not re.search(r"#\d [^\n]*outer \(", said):
+                break
+            gdb.do("stepi")
+        gdb.do("delete")
+    finally:
+        gdb.end()
+    require(s.line().startswith("80 15"), "the program answered wrongly after gdb")
+
+
+# The other compiler refuses this: what libtcc built of it stays.
+KEPT = "const int k = 3; *&k; k = 3; int doubled = number * k;"
+
+
+@case(LINES, hotdev=AUTO)
+def pins_name_function_file_and_line_in_libtccs_code(s):
+    s.replace("src/mod.c", ("int doubled = number * 2;", KEPT), ("own(number);", "10 * own(number);"))
+    instant(s, "inner", "outer")
+    call = line_of(s, "nested();")
+    s.tell("go")
+    require(s.line() == "inside", "the program did not go inside")
+    s.edit("src/mod.c", KEPT, "\n\nint doubled = number * 4;")
+    s.outcome("live")
+    pinned = s.wait("pinned", where=lambda e: e["tid"] == s.pid)
+    pins = json.loads(s.ctl("pins", "--json"))["pins"]
+    require(len(pins) == 1, "pins:", pins)
+    for pin in (pinned, pins[0]):
+        require((pin["function"], pin["module"], pin["version"]) == ("inner", "src/mod.c", 1), "pinned:", pin)
+        require((pin["file"], pin["line"]) == (s.path("src/mod.c"), call), "pinned at", pin, "not line", call)
+    s.tell("leave")
+    require(s.line() == "80 15 src/mod.c", "the old frames ended wrongly")
+    s.wait("released", where=lambda e: e["tid"] == s.pid)
+    s.expect("?", "100 15 src/mod.c")
+
+
+@case(LINES, hotdev=ALONE, environment={"HOTDEV_FAULT": "instant.describe"})
+def what_cannot_be_described_goes_live_all_the_same(s):
+    s.edit("src/mod.c", "number * 2", "number * 3")
+    instant(s, "inner")
+    s.expect("?", "8 15 src/mod.c")
 
 
 main()
