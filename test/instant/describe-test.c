@@ -82,7 +82,7 @@ static guint
 line_of(const char *function, void *data)
 {
 	(void)data;
-	return strcmp(function, "far") == 0 ? 170000 : 0;
+	return strcmp(function, "far") == 0 ? 170000 : strcmp(function, "crossing") == 0 ? 65533 : 0;
 }
 
 static const hd_description described = {"/work", "src/mod.c", "/version/1/mod.c", line_of, NULL};
@@ -175,6 +175,13 @@ marked_text(void)
 	add(&w, "int caller(int a, ...) { char big[100000]; big[a] = 1;");
 	add_mark(&w, 0);
 	add(&w, "\treturn from_header(big[a]); } int one(void) { return 1; } int two(void) { return 2; }");
+	go_to(&w, 65533, "src/mod.c");
+	add(&w, "void crossing(void) {");
+	add_mark(&w, 0);
+	add_mark(&w, 0);
+	add_mark(&w, 0);
+	add_mark(&w, 0);
+	add(&w, "}");
 	go_to(&w, 170000, "src/mod.c");
 	add(&w, "void far(void)");
 	add(&w, "{");
@@ -272,6 +279,7 @@ test_every_function_has_name_place_and_line(void **state)
 	/* three functions end and begin in one line */
 	check_function(unit, &view, "one", files[0], 92);
 	check_function(unit, &view, "two", files[0], 92);
+	check_function(unit, &view, "crossing", files[0], 65533);
 	check_function(unit, &view, "far", files[0], 170001);
 	hd_elf_view_clear(&view);
 	hd_unit_free(unit);
