@@ -26,12 +26,34 @@ has_name(guint8 *bytes, const Elf64_Shdr *table, const Elf64_Shdr *section, cons
 	return strcmp((const char *)bytes + names->sh_offset + section->sh_name, name) == 0;
 }
 
-/* The object's bytes, aligned and writable. */
+static guint64
+append_aligned(GByteArray *out, const void *bytes, gsize size)
+{
+	static const guint8 zero[8];
+	g_byte_array_append(out, zero, (8 - out->len % 8) % 8);
+	guint64 at = out->len;
+	g_byte_array_append(out, bytes, (guint)size);
+	return at;
+}
+
+/* The object's bytes, writable, and their section table aligned, which libtcc's is not. */
 static guint8 *
 copy_of(const hd_object *object, gsize *size)
 {
 	const guint8 *data = g_bytes_get_data(hd_object_bytes(object), size);
-	return g_memdup2(data, *size);
+	Elf64_Ehdr header;
+	Elf64_Shdr first;
+	memcpy(&header, data, sizeof header);
+	if (header.e_shoff % G_ALIGNOF(Elf64_Shdr) == 0)
+		return g_memdup2(data, *size);
+	memcpy(&first, data + header.e_shoff, sizeof first);
+	gsize count = header.e_shnum ? header.e_shnum : first.sh_size;
+	GByteArray *out = g_byte_array_sized_new((guint)*size);
+	g_byte_array_append(out, data, (guint)*size);
+	header.e_shoff = append_aligned(out, data + header.e_shoff, count * sizeof first);
+	memcpy(out->data, &header, sizeof header);
+	*size = out->len;
+	return g_byte_array_free(out, FALSE);
 }
 
 gsize
@@ -111,16 +133,6 @@ append_fde(GByteArray *out, const hd_range *keeper)
 	append_bytes(body, rules, sizeof rules);
 	append_entry(out, body);
 	g_byte_array_unref(body);
-}
-
-static guint64
-append_aligned(GByteArray *out, const void *bytes, gsize size)
-{
-	static const guint8 zero[8];
-	g_byte_array_append(out, zero, (8 - out->len % 8) % 8);
-	guint64 at = out->len;
-	g_byte_array_append(out, bytes, (guint)size);
-	return at;
 }
 
 /* The file with one section more. Takes bytes. */
