@@ -183,6 +183,20 @@ nothing_pends(hd_reloader *r)
 	g_hash_table_remove_all(r->running);
 }
 
+/* Where nothing had to be built: what failed or was held has been taken back. */
+static void
+settle_concerned(hd_update *update)
+{
+	GPtrArray *modules = update->reloader->model->modules;
+	for (guint m = 0; m < modules->len; m++) {
+		hd_module *module = g_ptr_array_index(modules, m);
+		bool stuck = module->view.state == HD_MODULE_ERROR || module->view.state == HD_MODULE_HELD;
+		for (guint c = 0; c < module->copies->len && stuck; c++)
+			if (hd_update_concerns(update, g_ptr_array_index(module->copies, c)))
+				hd_module_settle(module);
+	}
+}
+
 static void
 emit_unchanged(hd_update *update)
 {
@@ -193,6 +207,7 @@ emit_unchanged(hd_update *update)
 	for (guint i = 0; i < update->jobs->len; i++)
 		if (job_at(update, i)->result || job_at(update, i)->attempt)
 			hd_module_settle(job_at(update, i)->copy->module);
+	settle_concerned(update);
 	nothing_pends(r);
 	hd_tier_settle(update);
 	hd_reloader_emit(r, event);

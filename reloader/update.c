@@ -413,6 +413,35 @@ look_for_plugins(hd_reloader *r)
 	g_ptr_array_unref(files);
 }
 
+static bool
+any_undone(const hd_reloader *r)
+{
+	for (guint m = 0; m < r->model->modules->len; m++) {
+		const hd_module *module = g_ptr_array_index(r->model->modules, m);
+		for (guint c = 0; c < module->copies->len; c++)
+			if (((const hd_copy *)g_ptr_array_index(module->copies, c))->text_unknown)
+				return true;
+	}
+	return false;
+}
+
+/* Whether what failed or was held has been taken back, and every file says again what runs: then there is nothing
+ * to build. That runs by libtcc's code, perhaps, and is promoted as if the edit had not been. */
+static bool
+is_taken_back(const hd_update *update)
+{
+	const hd_reloader *r = update->reloader;
+	GHashTableIter iter;
+	gpointer path;
+	bool back = g_hash_table_size(update->work) && !any_undone(r);
+	g_hash_table_iter_init(&iter, update->work);
+	while (back && g_hash_table_iter_next(&iter, &path, NULL)) {
+		GBytes *running = g_hash_table_lookup(r->running, path), *text = g_hash_table_lookup(r->texts, path);
+		back = running && text && g_bytes_equal(running, text) && !g_hash_table_contains(r->unknown, path);
+	}
+	return back;
+}
+
 void
 hd_update_begin(hd_reloader *r, hd_watch_message *batch)
 {
@@ -430,6 +459,8 @@ hd_update_begin(hd_reloader *r, hd_watch_message *batch)
 	hd_reloader_emit(r, event);
 	look_for_plugins(r);
 	hd_join_candidates(update);
-	if (!hd_tier_begin(update))
+	if (is_taken_back(update))
+		hd_update_finish(update);
+	else if (!hd_tier_begin(update))
 		hd_update_build(update);
 }

@@ -146,6 +146,33 @@ def what_the_promoted_build_has_inlined_stays_promoted(s):
     s.expect("d", "4")
 
 
+@case({"thing.h": "typedef struct { int x, y; } thing;\nint other(const thing *t);\n", "mod.c": r"""
+#include <stdio.h>
+#include "thing.h"
+static thing kept = {1, 2};
+int value(int n);
+int value(int n) { return n + 1; }
+void answer(const char *command);
+void answer(const char *command) { kept.x++; printf("%d %d", value((int)command[0]), other(&kept)); }
+""", "other.c": r"""
+#include "thing.h"
+int other(const thing *t) { return t->x + t->y; }
+"""}, hotdev=AUTO)
+def what_is_taken_back_in_a_header_leaves_the_background_build_to_come(s):
+    s.expect("d", "101 4")
+    s.edit("mod.c", "return n + 1;", "return n + 2;")
+    live = instant(s, "value")
+    for _ in range(2):
+        s.edit("thing.h", "} thing;", "} thing")
+        s.failed()
+        s.edit("thing.h", "} thing\n", "} thing;\n")
+        s.unchanged()
+    s.expect("d", "102 5")
+    require(all(m["state"] != "ERROR" for m in modules(s)["modules"]), "still failed:", modules(s))
+    require(promoted(s)["transaction"] == live["transaction"], "another transaction was promoted")
+    s.expect("d", "102 6")
+
+
 @case(STATE, hotdev=AUTO)
 def an_error_is_the_compilers_own_and_costs_nothing(s):
     s.edit("mod.c", "return n + 1;", "return n + ;")
