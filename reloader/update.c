@@ -211,17 +211,20 @@ start_base(hd_update *update, hd_job *job)
 	job->base_build = hd_build_start(r->builder, &request, base_done, update);
 }
 
-/* What is live is promoted, whatever is being written meanwhile. */
+/* What was saved is built, and what is live is promoted, whatever is being written meanwhile: all of an update's units
+ * are made of the same texts. */
 static GHashTable *
-promoted_texts(const hd_update *update)
+texts_of(const hd_update *update)
 {
 	GHashTable *texts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
 	GHashTableIter iter;
 	gpointer path;
 	g_hash_table_iter_init(&iter, update->work);
-	while (g_hash_table_iter_next(&iter, &path, NULL))
-		g_hash_table_insert(texts, g_strdup(path),
-				    g_bytes_ref(g_hash_table_lookup(update->reloader->texts, path)));
+	while (g_hash_table_iter_next(&iter, &path, NULL)) {
+		GBytes *text = g_hash_table_lookup(update->reloader->texts, path);
+		if (text)
+			g_hash_table_insert(texts, g_strdup(path), g_bytes_ref(text));
+	}
 	return texts;
 }
 
@@ -237,12 +240,12 @@ start_build(hd_update *update, hd_job *job)
 	}
 	bool promotes = update->kind == HD_UPDATE_PROMOTION;
 	char *debug_name = hd_update_keep_text(update, job);
-	GHashTable *texts = promotes ? promoted_texts(update) : NULL;
+	GHashTable *texts = texts_of(update);
 	hd_build_request request = {
 		.command = command, .texts = texts, .debug_name = debug_name, .background = promotes};
 	update->running++;
 	job->build = hd_build_start(r->builder, &request, build_done, update);
-	g_clear_pointer(&texts, g_hash_table_unref);
+	g_hash_table_unref(texts);
 	g_free(debug_name);
 }
 

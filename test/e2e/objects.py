@@ -74,6 +74,60 @@ def a_header_that_breaks_one_module_changes_none(s):
     s.expect("5", "45 46 945")
 
 
+SHARED = {"value.h": "#define VALUE 1\n", "mod.c": r"""
+#include <stdio.h>
+int m0(void);
+int m1(void);
+int m2(void);
+void answer(const char *command) { (void)command; printf("%d %d %d", m0(), m1(), m2()); }
+"""}
+for N in range(3):
+    SHARED[f"m{N}.c"] = f'#include "value.h"\nint m{N}(void);\nint m{N}(void) {{ return VALUE; }}\n'
+
+
+@case(SHARED, start=False, once=True)
+def a_header_saved_again_while_it_is_built_is_never_mixed(s):
+    # m2.c waits for its turn: each turn is good for one compilation.
+    s.save("cc-slow", f"""#!/bin/sh
+case "$*" in
+*m2.c*) [ ! -e slow ] || until rm turn 2>/dev/null; do sleep 0.01; done ;;
+esac
+{s.point.compiler} "$@"
+status=$?
+case "$*" in
+*m0.c*) : >{s.cwd}/m0-is-built ;;
+esac
+exit $status
+""".replace(" slow ]", f" {s.cwd}/slow ]").replace("rm turn", f"rm {s.cwd}/turn"))
+    os.chmod(s.path("cc-slow"), 0o755)
+    entries = json.loads(s.read("compile_commands.json"))
+    for entry in entries:
+        entry["arguments"][0] = s.path("cc-slow")
+    s.save("compile_commands.json", json.dumps(entries))
+    s.start()
+    s.edit("value.h", "VALUE 1", "VALUE 2")
+    s.live()
+    s.expect("?", "2 2 2")
+    s.save("slow", "")
+    os.unlink(s.path("m0-is-built"))
+    s.edit("value.h", "VALUE 2", "VALUE 3")
+    s.wait_until(lambda: os.path.exists(s.path("m0-is-built")), "m0.c is not built")
+    s.edit("value.h", "VALUE 3", "VALUE 4")
+    # A text that changed while it was compiled is compiled once more, and takes another turn.
+    lives = len(s.events("live"))
+
+    def give_turns(wanted):
+        if not os.path.exists(s.path("turn")):
+            s.save("turn", "")
+        return len(s.events("live")) >= wanted
+
+    s.wait_until(lambda: give_turns(lives + 1), "the first of two saves is not live")
+    got = s.ask("?")
+    require(len(set(got.split())) == 1, "mixed:", got)
+    s.wait_until(lambda: give_turns(lives + 2), "the second of two saves is not live")
+    s.expect("?", "4 4 4")
+
+
 @case({
     "limits.hot.h": "#define LOW 1\n#define HIGH 10\n",
     "mod.c": r"""
