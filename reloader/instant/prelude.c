@@ -19,7 +19,7 @@ typedef struct {
 	guint64 device, inode, size;
 	struct timespec changed;
 	bool folder;
-	guint64 names; /* of a folder: hash of what is in it */
+	guint64 names; /* of a folder: hash of what is in it and could be found in place of a header */
 } stamp;
 
 struct hd_prelude {
@@ -29,6 +29,7 @@ struct hd_prelude {
 	hd_outline *outline;
 	GHashTable *macros; /* char *name -> char *directive with its newline */
 	GArray *stamps;	    /* of stamp */
+	GHashTable *parts;  /* set of names: of the headers, and of the folders on the way to them */
 };
 
 /* ---- where the prelude of a source ends ---- */
@@ -81,18 +82,17 @@ same_stamp(const stamp *a, const stamp *b)
 	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-/* Of the names in a folder, whatever their order; what is hidden, or an editor's copy, is no header. */
+/* Of those names in a folder that lead to a header somewhere, whatever their order: another that comes there may be found
+ * in its place. What else comes and goes (what is built, an editor's copies) does not matter. */
 static guint64
-hash_names(const char *path)
+hash_names(const hd_prelude *prelude, const char *path)
 {
 	guint64 hash = 0;
 	DIR *folder = opendir(path);
 	struct dirent *entry;
-	while (folder && (entry = readdir(folder))) {
-		gsize length = strlen(entry->d_name);
-		if (entry->d_name[0] != '.' && entry->d_name[length - 1] != '~')
-			hash += XXH3_64bits(entry->d_name, length);
-	}
+	while (folder && (entry = readdir(folder)))
+		if (g_hash_table_contains(prelude->parts, entry->d_name))
+			hash += XXH3_64bits(entry->d_name, strlen(entry->d_name));
 	if (folder)
 		closedir(folder);
 	return hash;
@@ -100,13 +100,13 @@ hash_names(const char *path)
 
 /* A folder changes whenever an editor saves by renaming; what counts is whether a name has come or gone. */
 static bool
-still_holds(stamp *was)
+still_holds(const hd_prelude *prelude, stamp *was)
 {
 	stamp now = {.path = was->path, .folder = was->folder, .names = was->names};
 	take_stamp(&now);
 	if (same_stamp(was, &now))
 		return true;
-	if (!was->folder || hash_names(was->path) != was->names)
+	if (!was->folder || hash_names(prelude, was->path) != was->names)
 		return false;
 	*was = now;
 	return true;
@@ -120,8 +120,17 @@ add_stamp(hd_prelude *prelude, GHashTable *seen, const char *path, bool folder)
 	stamp s = {.path = g_strdup(path), .folder = folder};
 	take_stamp(&s);
 	if (folder)
-		s.names = hash_names(path);
+		s.names = hash_names(prelude, path);
 	g_array_append_val(prelude->stamps, s);
+}
+
+static void
+add_parts(hd_prelude *prelude, const char *path)
+{
+	char **parts = g_strsplit(path, "/", -1);
+	for (char **part = parts; *part; part++)
+		g_hash_table_add(prelude->parts, g_strdup(*part));
+	g_strfreev(parts);
 }
 
 static void
@@ -134,6 +143,8 @@ static void
 stamp_all(hd_prelude *prelude, GPtrArray *files, const hd_dialect *dialect)
 {
 	GHashTable *seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	for (guint i = 0; i < files->len; i++)
+		add_parts(prelude, g_ptr_array_index(files, i));
 	for (guint i = 0; i < files->len; i++) {
 		char *folder = g_path_get_dirname(g_ptr_array_index(files, i));
 		/* What a package brings is replaced by renaming, which changes the folder. */
@@ -334,6 +345,7 @@ hd_prelude_new(const char *text, gsize length, const char *answer, gsize size, c
 	prelude->length = length;
 	prelude->macros = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	prelude->stamps = g_array_new(FALSE, FALSE, sizeof(stamp));
+	prelude->parts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	g_array_set_clear_func(prelude->stamps, clear_stamp);
 	reading r = {.prelude = prelude, .dialect = dialect, .good = true};
 	r.declarations = g_string_sized_new(size + 1);
@@ -368,6 +380,7 @@ hd_prelude_unref(hd_prelude *prelude)
 	hd_outline_unref(prelude->outline);
 	g_hash_table_unref(prelude->macros);
 	g_array_unref(prelude->stamps);
+	g_hash_table_unref(prelude->parts);
 	g_free(prelude);
 }
 
@@ -377,7 +390,7 @@ hd_prelude_serves(const hd_prelude *prelude, const char *text, gsize length)
 	if (prelude->length != length || memcmp(prelude->text, text, length) != 0)
 		return false;
 	for (guint i = 0; i < prelude->stamps->len; i++)
-		if (!still_holds(&g_array_index(prelude->stamps, stamp, i)))
+		if (!still_holds(prelude, &g_array_index(prelude->stamps, stamp, i)))
 			return false;
 	return true;
 }
