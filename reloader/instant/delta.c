@@ -123,17 +123,6 @@ compare_functions(hd_delta *delta, const hd_reading *old, const hd_reading *now,
 	return true;
 }
 
-static bool
-is_one_of(GHashTable *names, const hd_token *token)
-{
-	char name[256];
-	if (token->kind != HD_TOKEN_IDENTIFIER || token->size >= sizeof name)
-		return false;
-	memcpy(name, token->start, token->size);
-	name[token->size] = '\0';
-	return g_hash_table_contains(names, name);
-}
-
 typedef enum { NOWHERE, DEFINED, USED } mention;
 
 /* A definition has '=' behind the name. */
@@ -144,7 +133,7 @@ find_mention(GHashTable *names, const char *start, const char *end)
 	hd_token token;
 	mention found = NOWHERE;
 	while (hd_token_next(&tokens, &token)) {
-		if (!is_one_of(names, &token))
+		if (!hd_token_is_in(&token, names))
 			continue;
 		if (!hd_token_next(&tokens, &token) || !hd_token_is(&token, "="))
 			return USED;

@@ -106,9 +106,7 @@ finds_short(short_finder *finder, const hd_token *token)
 	}
 	finder->is_unsigned |= hd_token_is(token, "unsigned");
 	finder->is_short |= hd_token_is(token, "short");
-	char name[64];
-	g_strlcpy(name, token->start, MIN(sizeof name, token->size + 1));
-	return (finder->is_unsigned && finder->is_short) || g_hash_table_contains(finder->names, name);
+	return (finder->is_unsigned && finder->is_short) || hd_token_is_in(token, finder->names);
 }
 
 /* "typedef unsigned short u16;", "typedef u16 port;": adds the name. */

@@ -143,3 +143,14 @@ hd_token_next(hd_tokens *t, hd_token *token)
 	return prefix ? finish(t, token, HD_TOKEN_STRING, string_end(at, t->end))
 		      : finish(t, token, HD_TOKEN_IDENTIFIER, at);
 }
+
+bool
+hd_token_is_in(const hd_token *token, GHashTable *names)
+{
+	char name[256];
+	if (token->kind != HD_TOKEN_IDENTIFIER || token->size >= sizeof name)
+		return false;
+	memcpy(name, token->start, token->size);
+	name[token->size] = '\0';
+	return g_hash_table_contains(names, name);
+}

@@ -32,6 +32,9 @@ typedef struct {
 /* false: the end, or something broken; token->kind says which. Comments are passed over. */
 bool hd_token_next(hd_tokens *tokens, hd_token *token);
 
+/* Whether it is an identifier that the set of names holds. */
+bool hd_token_is_in(const hd_token *token, GHashTable *names);
+
 static inline bool
 hd_token_is(const hd_token *token, const char *text)
 {
