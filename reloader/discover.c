@@ -3,6 +3,8 @@
 
 #include "reloader/private.h"
 
+#include "reloader/build/conditional.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -342,15 +344,59 @@ hd_discover_modules(hd_reloader *r)
 	return files;
 }
 
+char *
+hd_discover_why_wrong(const hd_reloader *r, const hd_command *command, const hd_unit *built, GBytes *text)
+{
+	if (command->origin != HD_COMMAND_DEBUG_INFO)
+		return NULL;
+	GArray *left_out = hd_conditional_left_out(command, text, r->options.scratch);
+	int line = 0;
+	for (guint i = 0; left_out && i < left_out->len && !line; i++) {
+		const hd_lines *lines = &g_array_index(left_out, hd_lines, i);
+		line = hd_unit_code_line(built, command->source, lines->first, lines->last);
+	}
+	g_clear_pointer(&left_out, g_array_unref);
+	return line ? g_strdup_printf(
+			      "the program has code of line %d, which an #if leaves out where macros given by -D "
+			      "are not known: the debug information does not have them, a compile_commands.json "
+			      "would",
+			      line)
+		    : NULL;
+}
+
+static char *
+why_wrong(hd_reloader *r, const hd_copy *copy, const hd_command *command)
+{
+	const char *path = copy->module->path;
+	if (!copy->unit || copy->stale || g_hash_table_contains(r->unknown, path))
+		return NULL;
+	GBytes *text = g_hash_table_lookup(r->originals, path);
+	if (!text)
+		text = g_hash_table_lookup(r->texts, path);
+	const hd_unit *built = hd_image_unit_details(copy->home->image, copy->unit, NULL);
+	return text && built ? hd_discover_why_wrong(r, command, built, text) : NULL;
+}
+
+static void
+find_command(hd_reloader *r, hd_copy *copy, GError **error)
+{
+	const hd_command_hints *hints = copy->unit ? hd_image_unit_hints(copy->home->image, copy->unit) : NULL;
+	hd_command_hints bare = {.source = copy->module->path};
+	hd_command *command = hd_command_find(r->compdb, hints ? hints : &bare, error);
+	if (command && !(copy->no_command = why_wrong(r, copy, command)))
+		copy->command = command;
+	else if (command)
+		hd_command_free(command);
+	copy->module->view.command = copy->command;
+}
+
 const hd_command *
 hd_discover_command(hd_reloader *r, hd_copy *copy, GError **error)
 {
-	if (!copy->command) {
-		const hd_command_hints *hints = copy->unit ? hd_image_unit_hints(copy->home->image, copy->unit) : NULL;
-		hd_command_hints bare = {.source = copy->module->path};
-		copy->command = hd_command_find(r->compdb, hints ? hints : &bare, error);
-		copy->module->view.command = copy->command;
-	}
+	if (!copy->command && !copy->no_command)
+		find_command(r, copy, error);
+	if (copy->no_command)
+		g_set_error_literal(error, HD_ERROR, HD_ERROR_UNSUPPORTED, copy->no_command);
 	return copy->command;
 }
 

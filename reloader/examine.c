@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 static void
 add_limit(json_t *limits, const char *name, bool ok, const char *message, const char *remedy)
@@ -93,17 +94,44 @@ why_not_instant(const hd_reloader *r, const hd_command *command, const char *sou
 	return unit ? asked.why : why;
 }
 
+/* A source that was saved since the program was built says nothing of it. */
+static char *
+why_wrong(const hd_reloader *r, const hd_command *command, const hd_image_unit *unit)
+{
+	struct stat program, source;
+	char *text;
+	gsize size;
+	const hd_unit *built = hd_image_unit_details(r->image, unit, NULL);
+	if (!built || stat(r->program_path, &program) != 0 || stat(command->source, &source) != 0 ||
+	    source.st_mtim.tv_sec > program.st_mtim.tv_sec || !g_file_get_contents(command->source, &text, &size, NULL))
+		return NULL;
+	GBytes *bytes = g_bytes_new_take(text, size);
+	char *why = hd_discover_why_wrong(r, command, built, bytes);
+	g_bytes_unref(bytes);
+	return why;
+}
+
+static void
+set_unreloadable(json_t *module, const char *reason)
+{
+	json_object_set_new(module, "reloadable", json_false());
+	json_object_set_new(module, "reason", json_string(reason));
+}
+
 static json_t *
 command_of(hd_reloader *r, const hd_image_unit *unit, json_t *module)
 {
 	GError *error = NULL;
 	hd_command *command = hd_command_find(r->compdb, hd_image_unit_hints(r->image, unit), &error);
 	if (!command) {
-		json_object_set_new(module, "reloadable", json_false());
-		json_object_set_new(module, "reason", json_string(error->message));
+		set_unreloadable(module, error->message);
 		g_error_free(error);
 		return module;
 	}
+	char *wrong = why_wrong(r, command, unit);
+	if (wrong)
+		set_unreloadable(module, wrong);
+	g_free(wrong);
 	json_t *argv = json_array();
 	for (char **argument = command->argv; *argument; argument++)
 		json_array_append_new(argv, json_string(*argument));

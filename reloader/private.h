@@ -66,6 +66,10 @@ GPtrArray *hd_discover_modules(hd_reloader *reloader);
 bool hd_discover_has_modules(const hd_reloader *reloader, const hd_loaded *home);
 /* The command of a copy, looked for once; NULL with an error: none. */
 const hd_command *hd_discover_command(hd_reloader *reloader, hd_copy *copy, GError **error);
+/* Why a command is not the one that built this unit from this text; new string, NULL: nothing speaks against it. The
+ * debug information has no -D: what an #if leaves out now, and the program has code of, was built by another command.
+ */
+char *hd_discover_why_wrong(const hd_reloader *reloader, const hd_command *command, const hd_unit *built, GBytes *text);
 /* The content of files as they are now, for those not known yet. */
 void hd_discover_texts(hd_reloader *reloader, GPtrArray *files);
 

@@ -29,6 +29,7 @@ typedef struct {
 	const char *producer;  /* DW_AT_producer */
 	GPtrArray *include_directories;
 	bool shared;	  /* it is part of a shared library */
+	bool optimised;	  /* its code is, whatever the producer says */
 	GPtrArray *files; /* every file of the line table */
 } hd_command_hints;
 

@@ -6,6 +6,7 @@ reloader_build_libbuild_a_SOURCES = \
 	reloader/build/build.c reloader/build/build.h \
 	reloader/build/command.c reloader/build/command.h \
 	reloader/build/compdb.c reloader/build/compdb.h \
+	reloader/build/conditional.c reloader/build/conditional.h \
 	reloader/build/compiler.c reloader/build/compiler.h \
 	reloader/build/depfile.c reloader/build/depfile.h \
 	reloader/build/diagnostics.c reloader/build/diagnostics.h \

@@ -176,7 +176,7 @@ take_words(GPtrArray *argv, char **words)
 
 /* gcc's recorded flags, or what is assumed of clang. */
 static void
-add_flags(GPtrArray *argv, const producer *p, GString *detail)
+add_flags(GPtrArray *argv, const producer *p, bool optimised, GString *detail)
 {
 	char *compiler = g_ptr_array_index(argv, 0);
 	if (strcmp(p->family, "gcc") == 0) {
@@ -187,8 +187,10 @@ add_flags(GPtrArray *argv, const producer *p, GString *detail)
 			g_ptr_array_add(argv, g_strdup_printf("-std=%s", p->standard));
 	} else {
 		g_ptr_array_add(argv, g_strdup("-g"));
-		g_ptr_array_add(argv, g_strdup("-O0"));
-		g_string_append(detail, "; clang records no options (-grecord-command-line makes it): -O0 is assumed");
+		const char *level = optimised ? "-O2" : "-O0";
+		g_ptr_array_add(argv, g_strdup(level));
+		g_string_append_printf(
+			detail, "; clang records no options (-grecord-command-line makes it): %s is assumed", level);
 	}
 }
 
@@ -234,7 +236,7 @@ build_argv(hd_command *command, const hd_command_hints *hints, const producer *p
 		g_string_append_printf(detail, "; %s %s is not installed, %s takes its place", p->family, p->version,
 				       hd_compiler_of("/", own)->name);
 	}
-	add_flags(argv, p, detail);
+	add_flags(argv, p, hints->optimised, detail);
 	add_includes(argv, hints, command->source, command->directory);
 	g_string_append(detail, "; macros given by -D are not recorded");
 	command->source_arg = spelling_of(hints, command->source, command->directory);

@@ -35,6 +35,7 @@ copy_free(hd_copy *copy)
 {
 	if (copy->command)
 		hd_command_free(copy->command);
+	g_free(copy->no_command);
 	/* Revisions refer to the bindings. */
 	g_ptr_array_unref(copy->revisions);
 	hd_bindings_free(copy->bindings);

@@ -29,6 +29,7 @@ struct hd_copy {
 	hd_loaded *home;
 	const hd_image_unit *unit; /* NULL: it joined the program by an update */
 	hd_command *command;	   /* NULL until asked for, or when none is known */
+	char *no_command;	   /* why the one that was found is not right; NULL */
 	hd_bindings *bindings;	   /* NULL until the first edit */
 	GPtrArray *dependencies;   /* of char *: files it is made of; NULL until a build has said */
 	GPtrArray *revisions;	   /* of hd_revision *, oldest first */

@@ -216,6 +216,20 @@ read_hints(hd_image *image, hd_unit_slot *slot)
 	hd_sources_free(sources);
 }
 
+/* Only optimising compilers say of a function that they have described every call in it (DWARF 5, 3.3.1.6, and GNU's
+ * extension before it). */
+static bool
+is_optimised(Dwarf_Die *cu)
+{
+	Dwarf_Die child;
+	bool more = dwarf_child(cu, &child) == 0;
+	for (; more; more = dwarf_siblingof(&child, &child) == 0)
+		if (dwarf_tag(&child) == DW_TAG_subprogram &&
+		    (dwarf_hasattr(&child, DW_AT_call_all_calls) || dwarf_hasattr(&child, DW_AT_GNU_all_call_sites)))
+			return true;
+	return false;
+}
+
 const hd_command_hints *
 hd_image_unit_hints(hd_image *image, const hd_image_unit *unit)
 {
@@ -226,6 +240,7 @@ hd_image_unit_hints(hd_image *image, const hd_image_unit *unit)
 	slot->hints->source = unit->source;
 	slot->hints->directory = unit->directory;
 	slot->hints->producer = unit->producer;
+	slot->hints->optimised = is_optimised(&slot->cu);
 	slot->hints->shared = hd_image_is_pie(image) && !image->interpreted;
 	slot->hints->include_directories = g_ptr_array_new();
 	slot->hints->files = g_ptr_array_new();

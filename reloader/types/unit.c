@@ -398,3 +398,32 @@ hd_unit_line(const hd_unit *unit, guint section, guint64 address, hd_position *w
 	}
 	return false;
 }
+
+static int
+code_line_of(hd_unit *unit, Dwarf_Die *cu, const char *file, int first, int last)
+{
+	Dwarf_Lines *lines;
+	size_t count;
+	int found = 0;
+	if (dwarf_getsrclines(cu, &lines, &count) != 0)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		Dwarf_Line *line = dwarf_onesrcline(lines, i);
+		int number;
+		if (dwarf_lineno(line, &number) != 0 || number < first || number > last || (found && number >= found))
+			continue;
+		const char *name = dwarf_linesrc(line, NULL, NULL);
+		if (name && strcmp(hd_graph_file(unit, cu, name), file) == 0)
+			found = number;
+	}
+	return found;
+}
+
+int
+hd_unit_code_line(const hd_unit *unit, const char *file, int first, int last)
+{
+	int found = 0;
+	for (guint i = 0; i < unit->cus->len && !found; i++)
+		found = code_line_of((hd_unit *)unit, &g_array_index(unit->cus, Dwarf_Die, i), file, first, last);
+	return found;
+}

@@ -67,6 +67,9 @@ const hd_unit_function *hd_unit_function_named(const hd_unit *unit, const char *
  * clear. */
 bool hd_unit_line(const hd_unit *unit, guint section, guint64 address, hd_position *where);
 
+/* The first line of the file in [first, last] that there is code for; 0: none. */
+int hd_unit_code_line(const hd_unit *unit, const char *file, int first, int last);
+
 /* Whether a compiler's recorded options (DW_AT_producer) leave types out (-g1): such a unit cannot be read. */
 bool hd_producer_omits_types(const char *producer);
 

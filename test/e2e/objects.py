@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from hotdev import MAIN, Skip, case, main, require  # noqa: E402
+from hotdev import DEADLINE, MAIN, Skip, case, main, require  # noqa: E402
 
 THREE = {
     "common.h": r"""
@@ -382,6 +382,49 @@ def a_command_that_lacks_a_macro_is_blamed_and_not_the_edit(s):
     require("compile_commands.json" in event["diagnostics"][-1]["message"], "no remedy in", event)
     require("not the right one" in s.stderr(), "not said:", s.stderr())
     s.expect("?", "myself")
+
+
+# The same, where the text compiles without the macro: it would be another program's.
+CONDITIONAL = {"mod.c": r"""
+#include <stdio.h>
+static volatile int zero;
+static __attribute__((noinline)) int limit(int x)
+{
+#ifdef BIG
+	return zero + x + 1000;
+#else
+	return zero + x + 1;
+#endif
+}
+void answer(const char *command) { (void)command; printf("limit %d", limit(1)); }
+"""}
+
+
+@case(CONDITIONAL, cflags=["-DBIG"], compdb=False)
+def a_command_that_leaves_out_what_runs_is_not_used(s):
+    s.expect("?", "limit 1001")
+    s.edit("mod.c", '"limit %d"', '"the limit %d"')
+    s.failed("line 7", "-D", "compile_commands.json")
+    s.edit("mod.c", "x + 1000", "x + 2000")
+    s.failed("line 7")
+    s.expect("?", "limit 1001")
+
+
+@case(CONDITIONAL, cflags=["-DBIG"], compdb=False, start=False, once=True)
+def doctor_says_that_a_command_leaves_out_what_runs(s):
+    done = subprocess.run([os.environ["HOTDEV"], "doctor", "--json", "./app"], cwd=s.cwd, env=s.environment, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=DEADLINE)
+    modules = {m["module"]: m for m in json.loads(done.stdout)["modules"]}
+    require(modules["main.c"]["reloadable"] and not modules["mod.c"]["reloadable"], "doctor says", modules)
+    require("line 7" in modules["mod.c"]["reason"], "doctor says", modules["mod.c"])
+
+
+@case(CONDITIONAL, cflags=["-UBIG"], compdb=False)
+def a_command_that_leaves_out_what_does_not_run_is_good(s):
+    s.expect("?", "limit 2")
+    s.edit("mod.c", "x + 1;", "x + 3;")
+    s.live("limit")
+    s.expect("?", "limit 4")
 
 
 @case({"mod.c": r"""
