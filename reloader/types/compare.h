@@ -27,6 +27,9 @@ typedef struct {
 /* The first difference between two complete structs or unions; false: none. */
 bool hd_type_difference(const hd_type *old, const hd_type *now, hd_difference *difference);
 
+/* Where a member is, for people: "4 bytes at 8", "3 bits at bit 70"; new string. */
+char *hd_member_extent(const hd_member *member);
+
 /* Marks (hd_type.mark) every type of the unit that living data or other code may meet. */
 void hd_reach_mark(const hd_unit *unit);
 

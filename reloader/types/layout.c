@@ -168,9 +168,8 @@ hd_type_same(const hd_type *old, const hd_type *now)
 
 /* ---- where two aggregates part ---- */
 
-/* "4 bytes at 8", "3 bits at bit 70" */
-static char *
-extent(const hd_member *member)
+char *
+hd_member_extent(const hd_member *member)
 {
 	if (member->bit_size > 0)
 		return g_strdup_printf("%" G_GUINT64_FORMAT " bits at bit %" G_GUINT64_FORMAT, member->bit_size,
@@ -189,7 +188,7 @@ name_of(const hd_member *member)
 static void
 tell_extent(hd_difference *difference, hd_difference_kind kind, const hd_member *member, const char *what)
 {
-	char *where = extent(member);
+	char *where = hd_member_extent(member);
 	difference->kind = kind;
 	difference->text = g_strdup_printf("field %s (%s) %s", name_of(member), where, what);
 	difference->file = member->file;
@@ -201,7 +200,7 @@ static void
 tell_change(hd_difference *difference, const hd_member *old, const hd_member *now)
 {
 	char *old_type = hd_type_print(old->type, ""), *new_type = hd_type_print(now->type, "");
-	char *old_extent = extent(old), *new_extent = extent(now);
+	char *old_extent = hd_member_extent(old), *new_extent = hd_member_extent(now);
 	difference->kind = HD_DIFFERENCE_TYPE;
 	difference->text = g_strdup_printf("field %s: %s (%s) becomes %s (%s)", name_of(now), old_type, old_extent,
 					   new_type, new_extent);
@@ -279,7 +278,7 @@ find_move(const GArray *old, const GArray *now, hd_difference *difference)
 		const hd_member *before = member->name ? find_member(old, member->name, i) : NULL;
 		if (!before || before->bit_offset == member->bit_offset)
 			continue;
-		char *to = extent(member);
+		char *to = hd_member_extent(member);
 		char *what = g_strdup_printf("moved: %s now", to);
 		tell_extent(difference, HD_DIFFERENCE_MOVED, before, what);
 		difference->file = member->file;

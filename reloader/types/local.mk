@@ -4,14 +4,19 @@ reloader_types_libtypes_a_SOURCES = \
 	reloader/types/assertions.c reloader/types/assertions.h \
 	reloader/types/compare.h \
 	reloader/types/dwarf.c reloader/types/dwarf.h \
+	reloader/types/fields.c reloader/types/fields.h \
 	reloader/types/graph.c \
 	reloader/types/internal.h \
 	reloader/types/layout.c \
+	reloader/types/migration.c reloader/types/migration.h \
+	reloader/types/numbers.c reloader/types/numbers.h \
 	reloader/types/reach.c \
 	reloader/types/registers.c \
 	reloader/types/relocate.c \
+	reloader/types/renumber.c reloader/types/renumber.h \
 	reloader/types/shape.c \
 	reloader/types/sources.c reloader/types/sources.h \
+	reloader/types/steps.c reloader/types/steps.h \
 	reloader/types/unit.c reloader/types/unit.h \
 	reloader/types/verdict.c reloader/types/verdict.h \
 	reloader/types/walk.c

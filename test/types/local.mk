@@ -1,7 +1,7 @@
 # test/types
 EXTRA_DIST += test/types/rich.c
 if HAVE_CMOCKA
-types_tests = test/types/hostile-test test/types/unit-test test/types/verdict-test
+types_tests = test/types/hostile-test test/types/migration-test test/types/unit-test test/types/verdict-test
 check_PROGRAMS += $(types_tests)
 TESTS += $(types_tests)
 endif
@@ -17,6 +17,10 @@ test_types_unit_test_CPPFLAGS = $(TEST_TYPES_CPPFLAGS)
 test_types_verdict_test_SOURCES = test/types/verdict-test.c $(TEST_COMPILE)
 test_types_verdict_test_LDADD = $(TEST_TYPES_LINK)
 test_types_verdict_test_CPPFLAGS = $(TEST_TYPES_CPPFLAGS)
+
+test_types_migration_test_SOURCES = test/types/migration-test.c $(TEST_COMPILE)
+test_types_migration_test_LDADD = $(TEST_TYPES_LINK)
+test_types_migration_test_CPPFLAGS = $(TEST_TYPES_CPPFLAGS)
 
 test_types_hostile_test_SOURCES = test/types/hostile-test.c $(TEST_COMPILE)
 test_types_hostile_test_LDADD = $(TEST_TYPES_LINK)
