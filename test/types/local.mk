@@ -1,7 +1,8 @@
 # test/types
 EXTRA_DIST += test/types/rich.c
 if HAVE_CMOCKA
-types_tests = test/types/hostile-test test/types/migration-test test/types/unit-test test/types/verdict-test
+types_tests = test/types/hostile-test test/types/migration-test \
+	test/types/migrations-test test/types/unit-test test/types/verdict-test
 check_PROGRAMS += $(types_tests)
 TESTS += $(types_tests)
 endif
@@ -21,6 +22,10 @@ test_types_verdict_test_CPPFLAGS = $(TEST_TYPES_CPPFLAGS)
 test_types_migration_test_SOURCES = test/types/migration-test.c $(TEST_COMPILE)
 test_types_migration_test_LDADD = $(TEST_TYPES_LINK)
 test_types_migration_test_CPPFLAGS = $(TEST_TYPES_CPPFLAGS)
+
+test_types_migrations_test_SOURCES = test/types/migrations-test.c test/types/generate.c test/types/generate.h $(TEST_COMPILE)
+test_types_migrations_test_LDADD = $(TEST_TYPES_LINK) -ldl -lm
+test_types_migrations_test_CPPFLAGS = $(TEST_TYPES_CPPFLAGS)
 
 test_types_hostile_test_SOURCES = test/types/hostile-test.c $(TEST_COMPILE)
 test_types_hostile_test_LDADD = $(TEST_TYPES_LINK)
