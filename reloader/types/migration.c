@@ -17,7 +17,7 @@ typedef struct {
 	guint left;	     /* conversions; hostile types could make it endless */
 } planner;
 
-#define CONVERSIONS_MOST (1 << 20)
+#define CONVERSIONS_MOST (1 << 17)
 
 /* What is being converted, for messages. */
 typedef struct {

@@ -140,7 +140,8 @@ run_step(const hd_step *step, guint64 old_base, guint64 new_base, void *data)
 	switch (step->kind) {
 	case HD_STEP_COPY:
 	case HD_STEP_POINTER:
-		memcpy(to + target->at / 8, from + source->at / 8, source->width / 8);
+		if (source->width > 0) /* an object may be empty, and its address NULL */
+			memcpy(to + target->at / 8, from + source->at / 8, source->width / 8);
 		break;
 	case HD_STEP_INTEGER:
 		value = hd_bits_read(from, source->at, (guint)source->width);
@@ -232,7 +233,8 @@ hd_migration_validate(const hd_migration *migration, const guint8 *old, guint64 
 	guint64 size = hd_migration_old_size(migration, tail);
 	guint8 *now = g_malloc0(hd_migration_new_size(migration, tail) + 1);
 	comparison c = {.old = old, .back = g_malloc(size + 1), .wrong = G_MAXUINT64};
-	memcpy(c.back, old, size);
+	if (size > 0)
+		memcpy(c.back, old, size);
 	hd_steps_walk(migration, tail, spoil, &c);
 	hd_migration_apply(migration, old, now, tail, NULL);
 	hd_migration_reverse(migration, now, c.back, tail, NULL);

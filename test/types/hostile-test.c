@@ -4,6 +4,8 @@
 #include "config.h"
 
 #include "base/error.h"
+#include "reloader/types/internal.h"
+#include "reloader/types/migration.h"
 #include "reloader/types/verdict.h"
 #include "test/types/compile.h"
 
@@ -65,6 +67,49 @@ find_section(GBytes *bytes, const char *name)
 	return found;
 }
 
+static void
+ignore_pointer(const hd_migration_pointer *pointer, void *data)
+{
+	*(guint64 *)data += pointer->new_offset;
+}
+
+/* Everything that can be asked of a plan; buffers of just the size it says. */
+static void
+carry_out(const hd_migration *m)
+{
+	const guint64 tail = 2;
+	guint64 old_size = hd_migration_old_size(m, tail), new_size = hd_migration_new_size(m, tail), offset = 0;
+	if (old_size > 1 << 20 || new_size > 1 << 20)
+		return;
+	guint8 *old = g_malloc0(old_size), *now = g_malloc0(new_size);
+	hd_migration_apply(m, old, now, tail, NULL);
+	hd_migration_reverse(m, now, old, tail, NULL);
+	(void)hd_migration_validate(m, old, tail, NULL);
+	for (guint64 at = 0; at < MIN(old_size, 100); at++)
+		(void)hd_migration_landing(m, tail, at, at % 2 ? "char" : NULL, &offset);
+	hd_migration_each_pointer(m, tail, ignore_pointer, &offset);
+	g_free(old);
+	g_free(now);
+}
+
+static void
+migrate(const hd_unit *old, const hd_unit *now)
+{
+	static const char *const types[] = {"struct peer", "union number", "heat", "point", "enum state", "handler"};
+	GPtrArray *refusals = g_ptr_array_new_with_free_func((GDestroyNotify)hd_refusal_free);
+	for (guint i = 0; i < hd_unit_variables(old)->len + G_N_ELEMENTS(types); i++) {
+		guint refused = refusals->len, variables = hd_unit_variables(old)->len;
+		const hd_unit_variable *v = i < variables ? hd_unit_variables(old)->pdata[i] : NULL;
+		hd_migration *m = v ? hd_migration_of_variable(old, now, v->function, v->name, v->ordinal, refusals)
+				    : hd_migration_of_type(old, now, NULL, types[i - variables], 0, refusals);
+		assert_true((m == NULL) == (refusals->len > refused));
+		if (m)
+			carry_out(m);
+		hd_migration_free(m);
+	}
+	g_ptr_array_unref(refusals);
+}
+
 /* Everything that can be asked of a unit. */
 static void
 use(const hd_unit *unit, const hd_unit *sound)
@@ -81,6 +126,9 @@ use(const hd_unit *unit, const hd_unit *sound)
 	}
 	hd_verdict_free(hd_verdict_new(sound, unit));
 	hd_verdict_free(hd_verdict_new(unit, sound));
+	migrate(sound, unit);
+	migrate(unit, sound);
+	migrate(unit, unit);
 }
 
 static void
@@ -151,15 +199,232 @@ test_section(void **state)
 	}
 }
 
+/* ---- shapes that no compiler makes ---- */
+
+typedef struct {
+	const char *name;
+	void (*spoil)(hd_type *s);
+	bool harmless; /* of the object's own bytes nothing is said that cannot be */
+} impossible;
+
+static hd_member *
+member(hd_type *s, const char *name)
+{
+	for (guint i = 0; i < s->members->len; i++)
+		if (strcmp(g_array_index(s->members, hd_member, i).name, name) == 0)
+			return &g_array_index(s->members, hd_member, i);
+	return NULL;
+}
+
+static void
+has_itself(hd_type *s)
+{
+	member(s, "in")->type = s;
+	member(s, "in")->bit_offset = 0;
+}
+
+static void
+has_itself_without_size(hd_type *s)
+{
+	for (guint i = 0; i < s->members->len; i++) {
+		g_array_index(s->members, hd_member, i).type = s;
+		g_array_index(s->members, hd_member, i).bit_offset = 0;
+		g_array_index(s->members, hd_member, i).bit_size = 0;
+	}
+	s->size = 0;
+}
+
+static void
+has_itself_without_name(hd_type *s)
+{
+	has_itself_without_size(s);
+	for (guint i = 0; i < s->members->len; i++)
+		g_array_index(s->members, hd_member, i).name = NULL;
+}
+
+static void
+has_itself_in_a_union(hd_type *s)
+{
+	hd_type *u = (hd_type *)hd_type_strip(member(s, "u")->type);
+	g_array_index(u->members, hd_member, 0).type = u;
+	g_array_index(u->members, hd_member, 1).type = s;
+}
+
+static void
+is_array_of_itself(hd_type *s)
+{
+	hd_type *array = (hd_type *)hd_type_strip(member(s, "a")->type);
+	array->target = array;
+}
+
+static void
+is_array_of_nothing(hd_type *s)
+{
+	hd_type *array = (hd_type *)hd_type_strip(member(s, "a")->type);
+	array->target = member(s, "in")->type;
+	array->count = G_MAXUINT64 / 2;
+	((hd_type *)hd_type_strip(array->target))->size = 0;
+}
+
+static void
+is_typedef_of_itself(hd_type *s)
+{
+	member(s, "t")->type->target = member(s, "t")->type;
+}
+
+static void
+points_to_itself(hd_type *s)
+{
+	member(s, "p")->type->target = member(s, "p")->type;
+}
+
+static void
+has_field_outside(hd_type *s)
+{
+	member(s, "i")->bit_offset = s->size * 8 - 8;
+}
+
+static void
+has_field_far_outside(hd_type *s)
+{
+	member(s, "i")->bit_offset = G_MAXUINT64 - 31;
+}
+
+static void
+has_overlapping_fields(hd_type *s)
+{
+	member(s, "i")->bit_offset = member(s, "p")->bit_offset + 8;
+}
+
+static void
+has_bits_of_a_struct(hd_type *s)
+{
+	member(s, "in")->bit_size = 3;
+}
+
+static void
+has_bits_of_a_float(hd_type *s)
+{
+	member(s, "f")->bit_size = 8;
+}
+
+static void
+has_more_bits_than_its_type(hd_type *s)
+{
+	member(s, "b")->bit_size = 700;
+}
+
+static void
+has_wide_number(hd_type *s)
+{
+	((hd_type *)hd_type_strip(member(s, "i")->type))->size = 40;
+	s->size += 400;
+	member(s, "i")->bit_offset = s->size * 8 - 320;
+}
+
+static void
+is_immense(hd_type *s)
+{
+	s->size = G_MAXUINT64 / 4;
+}
+
+static void
+has_immense_array(hd_type *s)
+{
+	((hd_type *)hd_type_strip(member(s, "a")->type))->count = G_GUINT64_CONSTANT(1) << 62;
+}
+
+static void
+has_immense_enum(hd_type *s)
+{
+	((hd_type *)hd_type_strip(member(s, "e")->type))->size = G_GUINT64_CONSTANT(1) << 31;
+}
+
+static void
+has_double_names(hd_type *s)
+{
+	for (guint i = 0; i < s->members->len; i++)
+		g_array_index(s->members, hd_member, i).name = "i";
+}
+
+static hd_unit *
+small_unit(void)
+{
+	GError *error = NULL;
+	GBytes *bytes = compile_object("gcc -g",
+				       "typedef long t; struct s { struct { char c; } in; int i; t t; float f; int *p;"
+				       " enum { A, B } e; int a[3]; unsigned b : 3; union { int x; long y; } u; } v;");
+	hd_unit *unit = hd_unit_read_object(bytes, &error);
+	if (!unit)
+		fail_msg("%s", error->message);
+	g_bytes_unref(bytes);
+	return unit;
+}
+
+static void
+spoil(hd_unit *unit, const impossible *what)
+{
+	const hd_variable_slot *v = (const hd_variable_slot *)hd_unit_variable_named(unit, NULL, "v", 0);
+	what->spoil((hd_type *)v->type);
+}
+
+static void
+test_impossible(void **state)
+{
+	if (!compile_has("gcc")) {
+		print_message("# gcc is not installed\n");
+		skip();
+	}
+	compile_begin();
+	hd_unit *sound = small_unit(), *spoilt = small_unit();
+	spoil(spoilt, *state);
+	migrate(sound, sound);
+	migrate(sound, spoilt);
+	migrate(spoilt, sound);
+	migrate(spoilt, spoilt);
+	GPtrArray *refusals = g_ptr_array_new_with_free_func((GDestroyNotify)hd_refusal_free);
+	hd_migration *m = hd_migration_of_variable(spoilt, spoilt, NULL, "v", 0, refusals);
+	assert_true((m != NULL) == ((const impossible *)*state)->harmless);
+	hd_migration_free(m);
+	g_ptr_array_unref(refusals);
+	hd_unit_free(sound);
+	hd_unit_free(spoilt);
+	compile_end();
+}
+
 int
 main(void)
 {
 	static const char *const sections[] = {".debug_info",	     ".debug_abbrev", ".rela.debug_info", ".debug_line",
 					       ".debug_str_offsets", ".debug_addr",   ".symtab",	  "truncated"};
-	struct CMUnitTest tests[G_N_ELEMENTS(sections) + 1];
+	static const impossible shapes[] = {
+		{.name = "a struct has itself", .spoil = has_itself},
+		{.name = "a struct without a size has itself", .spoil = has_itself_without_size},
+		{.name = "a struct has itself without a name", .spoil = has_itself_without_name},
+		{.name = "a union has itself", .spoil = has_itself_in_a_union},
+		{.name = "an array of itself", .spoil = is_array_of_itself},
+		{.name = "an endless array of nothing", .spoil = is_array_of_nothing},
+		{.name = "a typedef of itself", .spoil = is_typedef_of_itself},
+		{.name = "a pointer to itself", .spoil = points_to_itself},
+		{.name = "a field ends outside", .spoil = has_field_outside},
+		{.name = "a field is far outside", .spoil = has_field_far_outside},
+		{.name = "fields overlap", .spoil = has_overlapping_fields},
+		{.name = "bits of a struct", .spoil = has_bits_of_a_struct},
+		{.name = "bits of a float", .spoil = has_bits_of_a_float},
+		{.name = "more bits than the type has", .spoil = has_more_bits_than_its_type},
+		{.name = "a wide number", .spoil = has_wide_number},
+		{.name = "an immense struct", .spoil = is_immense},
+		{.name = "an immense array", .spoil = has_immense_array},
+		{.name = "an immense enum", .spoil = has_immense_enum},
+		{.name = "all fields have one name", .spoil = has_double_names, .harmless = true},
+	};
+	struct CMUnitTest tests[G_N_ELEMENTS(sections) + 1 + G_N_ELEMENTS(shapes)];
 	for (gsize i = 0; i < G_N_ELEMENTS(sections); i++)
 		tests[i] = (struct CMUnitTest){
 			.name = sections[i], .test_func = test_section, .initial_state = (void *)sections[i]};
 	tests[G_N_ELEMENTS(sections)] = (struct CMUnitTest){.name = "anywhere", .test_func = test_section};
+	for (gsize i = 0; i < G_N_ELEMENTS(shapes); i++)
+		tests[G_N_ELEMENTS(sections) + 1 + i] = (struct CMUnitTest){
+			.name = shapes[i].name, .test_func = test_impossible, .initial_state = (void *)&shapes[i]};
 	return _cmocka_run_group_tests("hostile", tests, G_N_ELEMENTS(tests), NULL, NULL);
 }
