@@ -7,6 +7,7 @@ reloader_types_libtypes_a_SOURCES = \
 	reloader/types/fields.c reloader/types/fields.h \
 	reloader/types/graph.c \
 	reloader/types/internal.h \
+	reloader/types/landing.c \
 	reloader/types/layout.c \
 	reloader/types/migration.c reloader/types/migration.h \
 	reloader/types/numbers.c reloader/types/numbers.h \

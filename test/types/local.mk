@@ -23,7 +23,8 @@ test_types_migration_test_SOURCES = test/types/migration-test.c $(TEST_COMPILE)
 test_types_migration_test_LDADD = $(TEST_TYPES_LINK)
 test_types_migration_test_CPPFLAGS = $(TEST_TYPES_CPPFLAGS)
 
-test_types_migrations_test_SOURCES = test/types/migrations-test.c test/types/generate.c test/types/generate.h $(TEST_COMPILE)
+test_types_migrations_test_SOURCES = test/types/migrations-test.c test/types/generate.c test/types/generate.h \
+	test/types/shapes.c test/types/shapes.h $(TEST_COMPILE)
 test_types_migrations_test_LDADD = $(TEST_TYPES_LINK) -ldl -lm
 test_types_migrations_test_CPPFLAGS = $(TEST_TYPES_CPPFLAGS)
 
