@@ -12,6 +12,10 @@ hd_wide
 hd_bits_read(const guint8 *bytes, guint64 bit, guint width)
 {
 	hd_wide value = 0;
+	if (width > 0 && bit % 8 == 0 && width % 8 == 0) {
+		memcpy(&value, bytes + bit / 8, width / 8);
+		return value;
+	}
 	for (guint done = 0; done < width;) {
 		guint skip = (guint)((bit + done) % 8), take = MIN(8 - skip, width - done);
 		hd_wide part = (bytes[(bit + done) / 8] >> skip) & ((1u << take) - 1);
@@ -24,6 +28,10 @@ hd_bits_read(const guint8 *bytes, guint64 bit, guint width)
 void
 hd_bits_write(guint8 *bytes, guint64 bit, guint width, hd_wide value)
 {
+	if (width > 0 && bit % 8 == 0 && width % 8 == 0) {
+		memcpy(bytes + bit / 8, &value, width / 8);
+		return;
+	}
 	for (guint done = 0; done < width;) {
 		guint skip = (guint)((bit + done) % 8), take = MIN(8 - skip, width - done);
 		guint mask = ((1u << take) - 1) << skip;
