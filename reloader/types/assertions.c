@@ -79,6 +79,14 @@ say_enumerators(saying *s, const hd_type *type)
 	}
 }
 
+/* Names of the implementation's own (ISO C11, 7.1.3), such as __SOCKADDR_ARG, are types for one compiler and macros for
+ * another: where the text has none of that name there is nothing to agree with. */
+static bool
+is_declared(const saying *s, const hd_type *type)
+{
+	return type->name || !g_str_has_prefix(type->alias, "__") || strstr(s->out->str, type->alias);
+}
+
 static void
 say_type(saying *s, const hd_type *type)
 {
@@ -86,7 +94,7 @@ say_type(saying *s, const hd_type *type)
 	char *name = aggregate || type->kind == HD_TYPE_ENUM ? spelling(type) : NULL;
 	if (type->kind == HD_TYPE_ENUM && !type->function)
 		say_enumerators(s, type);
-	if (!name || !g_hash_table_add(s->said, name))
+	if (!name || !g_hash_table_add(s->said, name) || !is_declared(s, type))
 		return;
 	g_string_append_printf(s->out, "_Static_assert(sizeof(%s)==%" G_GUINT64_FORMAT ",\"%s\");\n", name, type->size,
 			       name);
@@ -94,11 +102,23 @@ say_type(saying *s, const hd_type *type)
 		say_members(s, name, type, 0);
 }
 
+/* glibc's __SOCKADDR_ARG: a transparent union of pointers for gcc, which may leave its members out, and a pointer for
+ * others; both travel as a pointer. */
+static bool
+stands_for_a_pointer(const hd_type *type)
+{
+	bool pointers = type->kind == HD_TYPE_UNION && !type->name && type->alias &&
+			g_str_has_prefix(type->alias, "__") && type->size == sizeof(void *);
+	for (guint i = 0; pointers && type->members && i < type->members->len; i++)
+		pointers = hd_type_strip(g_array_index(type->members, hd_member, i).type)->kind == HD_TYPE_POINTER;
+	return pointers;
+}
+
 static bool
 is_aggregate(const hd_type *type)
 {
 	type = hd_type_strip(type);
-	return type->kind == HD_TYPE_STRUCT || type->kind == HD_TYPE_UNION;
+	return type->kind == HD_TYPE_STRUCT || (type->kind == HD_TYPE_UNION && !stands_for_a_pointer(type));
 }
 
 static bool

@@ -281,6 +281,28 @@ def what_libtcc_would_do_otherwise_is_not_its_to_build(s):
         s.expect("?", answer)
 
 
+# What gcc takes for a union that is passed as one of its members, libtcc takes for a pointer.
+@case({"mod.c": r"""
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <sys/socket.h>
+int value(int n);
+__attribute__((noinline)) int value(int n)
+{
+	struct sockaddr address;
+	socklen_t size = sizeof address;
+	return getsockname(-1, &address, &size) + n + 1;
+}
+void answer(const char *command);
+void answer(const char *command) { (void)command; printf("%d", value(1)); }
+"""}, hotdev=AUTO)
+def a_socket_is_libtccs_to_use(s):
+    s.expect("?", "1")
+    s.edit("mod.c", "n + 1", "n + 2")
+    instant(s, "value")
+    s.expect("?", "2")
+
+
 @case({"mod.c": r"""
 #include <stdio.h>
 static const float speed = 2.5f, drag = -1;
