@@ -308,7 +308,7 @@ walk(hd_target *target)
 			g_array_append_val(process->threads, thread);
 		}
 		g_array_free(tids, true);
-		g_ptr_array_add(processes, process);
+		g_ptr_array_insert(processes, pid == target->pid ? 0 : -1, process);
 	}
 	if (pids)
 		g_array_free(pids, true);

@@ -137,7 +137,7 @@ typedef struct {
 	char name[16];
 } hd_target_thread;
 
-/* Living processes of the program (same executable, from fork), from /proc,
+/* Living processes of the program (same executable, from fork), the first one first, from /proc,
  * without stopping anything; of hd_target_process *, with element free function. */
 GPtrArray *hd_target_processes(hd_target *target);
 
