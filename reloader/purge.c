@@ -187,15 +187,6 @@ hide_from_gdb(purge *p, GError **error)
 	return done;
 }
 
-static bool
-has_version(const hd_copy *copy, int version)
-{
-	for (guint i = 0; i < copy->revisions->len; i++)
-		if (((const hd_revision *)g_ptr_array_index(copy->revisions, i))->version == version)
-			return true;
-	return false;
-}
-
 static void
 forget_text(const hd_reloader *r, const hd_module *module, int version)
 {
@@ -225,7 +216,7 @@ give_back(purge *p, const candidate *c)
 	hd_linked_give_back(c->revision->linked);
 	g_ptr_array_remove(c->copy->revisions, c->revision);
 	/* libtcc's build of a version may go, and the other stay. */
-	if (has_version(c->copy, event->version)) {
+	if (hd_copy_has_version(c->copy, event->version)) {
 		hd_event_unref(event);
 		return;
 	}

@@ -7,15 +7,6 @@
 
 #define UNDO_DEADLINE_MS 500
 
-static bool
-has_version(const hd_copy *copy, int version)
-{
-	for (guint i = 0; i < copy->revisions->len; i++)
-		if (((hd_revision *)g_ptr_array_index(copy->revisions, i))->version == version)
-			return true;
-	return false;
-}
-
 typedef void each_copy(hd_copy *copy, int version, bool undone, hd_commit *commit);
 
 static void
@@ -65,7 +56,7 @@ for_each_copy(const hd_transaction *transaction, bool undone, hd_commit *commit,
 		const hd_part *part = g_ptr_array_index(transaction->parts, p);
 		for (guint c = 0; c < part->module->copies->len; c++) {
 			hd_copy *copy = g_ptr_array_index(part->module->copies, c);
-			if (copy->bindings && has_version(copy, part->version))
+			if (copy->bindings && hd_copy_has_version(copy, part->version))
 				each(copy, part->version, undone, commit);
 		}
 	}

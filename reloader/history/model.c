@@ -249,6 +249,15 @@ hd_copy_whole(const hd_copy *copy)
 }
 
 bool
+hd_copy_has_version(const hd_copy *copy, int version)
+{
+	for (guint i = 0; i < copy->revisions->len; i++)
+		if (((const hd_revision *)g_ptr_array_index(copy->revisions, i))->version == version)
+			return true;
+	return false;
+}
+
+bool
 hd_copy_uses(const hd_copy *copy, const char *name)
 {
 	for (guint i = copy->revisions->len; i > 0; i--) {

@@ -98,6 +98,8 @@ hd_copy *hd_module_add_copy(hd_module *module, hd_loaded *home, const hd_image_u
 hd_revision *hd_copy_add_revision(hd_copy *copy, int version, hd_object *object, hd_unit *unit, hd_linked *linked);
 /* The newest revision in force that is a whole unit: what a new object is compared with. NULL: not known yet. */
 hd_revision *hd_copy_whole(const hd_copy *copy);
+/* Whether anything of that version of it is left. */
+bool hd_copy_has_version(const hd_copy *copy, int version);
 /* Whether code in force of the copy refers to a name from outside, as far as its revisions tell. */
 bool hd_copy_uses(const hd_copy *copy, const char *name);
 

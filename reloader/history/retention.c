@@ -59,12 +59,9 @@ hd_model_set_floors(hd_model *model, int keep)
 static bool
 has_code(const hd_module *module, int version)
 {
-	for (guint c = 0; c < module->copies->len; c++) {
-		const hd_copy *copy = g_ptr_array_index(module->copies, c);
-		for (guint i = 0; i < copy->revisions->len; i++)
-			if (((const hd_revision *)g_ptr_array_index(copy->revisions, i))->version == version)
-				return true;
-	}
+	for (guint c = 0; c < module->copies->len; c++)
+		if (hd_copy_has_version(g_ptr_array_index(module->copies, c), version))
+			return true;
 	return false;
 }
 
