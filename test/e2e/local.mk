@@ -27,6 +27,8 @@ E2E_TESTS = \
 	test/real/prefork.py
 EXTRA_DIST += $(E2E_LIB) $(E2E_TESTS)
 TESTS += $(E2E_TESTS)
+# What test/real has fetched.
+DISTCLEANFILES += test/real/*.orig.tar.*
 
 # The everyday tests run at four points of the matrix; this runs them at the other four.
 .PHONY: check-matrix
