@@ -31,7 +31,7 @@
 #define MARK "mark = 0x5a%06d;"
 
 /* The file that a marked line is in, by its hundred thousands. */
-static const char *const files[] = {"/version/1/mod.c", "/home/gram.y", "/work/inc/own.h"};
+static const char *const files[] = {"/version/1/mod.c", "/home/gram.y", "/project/inc/own.h"};
 
 static int
 begin(void **state)
@@ -85,7 +85,7 @@ line_of(const char *function, void *data)
 	return strcmp(function, "far") == 0 ? 170000 : strcmp(function, "crossing") == 0 ? 65533 : 0;
 }
 
-static const hd_description described = {"/work", "src/mod.c", "/version/1/mod.c", line_of, NULL};
+static const hd_description described = {"/project", "src/mod.c", "/version/1/mod.c", line_of, NULL};
 
 static GBytes *
 describe(GBytes *object, const hd_description *description)
@@ -167,7 +167,7 @@ marked_text(void)
 	add_mark(&w, 0);
 	add(&w, "\treturn small();");
 	add(&w, "}");
-	go_to(&w, 3, "/work/inc/own.h");
+	go_to(&w, 3, "/project/inc/own.h");
 	add(&w, "static int from_header(int a) {");
 	add_mark(&w, 2);
 	add(&w, "return a; }");
