@@ -97,7 +97,7 @@ hd_commit_store(hd_commit *commit, guint8 *view, GBytes *bytes)
 guint
 hd_commit_size(const hd_commit *commit)
 {
-	return commit->writes->len + commit->stores->len;
+	return commit->writes->len + commit->stores->len + commit->jit_added->len + commit->jit_gone->len;
 }
 
 void

@@ -3,10 +3,13 @@
 
 import json
 import os
+import re
+import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from hotdev import case, main, require  # noqa: E402
+from hotdev import DEADLINE, Skip, case, main, require  # noqa: E402
 
 ONE = {"mod.c": r"""
 #include <stdio.h>
@@ -73,6 +76,22 @@ def hundreds_of_versions_take_no_more_memory_than_the_first(s):
     require(after[0] - before[0] < 256, "the program grew from", before[0], "to", after[0], "kB")
     require(after[1] <= before[1] + 4, "descriptors went from", before[1], "to", after[1])
     require(len(versions(s)) <= 4, "versions:", versions(s))
+
+
+@case(ONE, hotdev=["--keep", "1"], once=True)
+def gdb_is_no_longer_shown_what_was_given_back(s):
+    if not shutil.which("gdb"):
+        raise Skip("gdb is not installed")
+    for n in range(2, 10):
+        edit_to(s, n)
+    s.ctl("purge")
+    require(purged(s) == set(range(1, 7)), "purged:", sorted(purged(s)), "left:", versions(s))
+    program = s.events("ready")[0]["pid"]
+    told = subprocess.run(["gdb", "-nx", "-q", "-batch", "-p", str(program), "-ex", "maint info jit"], text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=DEADLINE)
+    entries = re.findall(r"^0x\w+ +0x\w+ +\d+ *$", told.stdout, re.M)
+    require(len(entries) == 2, "gdb is shown:", told.stdout)
+    s.expect("?", "9 number 9 after 1")
 
 
 @case({"mod.c": r"""
