@@ -17,16 +17,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define PAGE 4096
 /* As much is looked through in one stop, which then takes some 40 ms. */
 #define MOST_BYTES (64 * 1024 * 1024)
 #define CHUNK (256 * 1024)
-/* Below the stack pointer nothing is alive but the red zone (x86-64 psABI, 3.2.2). */
-#define RED_ZONE 128
 
 typedef struct {
 	hd_target *target;
-	GArray *leads; /* of hd_lead, by start */
+	GArray *leads; /* of hd_lead */
 	guint64 low, span;
 	guint8 *chunk;
 	gsize bytes; /* to be read, then read */
@@ -75,7 +72,6 @@ typedef struct {
 	int pagemap;
 	guint64 guard;
 	GArray *maps;
-	const hd_stop *stop;
 } process_look;
 
 /* Pages that may hold an address: those of the process' own, and what it shares and writes. */
@@ -83,23 +79,6 @@ static bool
 is_looked_at(const hd_map *map)
 {
 	return map->readable && (!map->shared || map->writable) && !g_str_has_prefix(map->path, "[v");
-}
-
-/* The part of a thread's own stack that is not in use: [start of its mapping, stack pointer). */
-static guint64
-live_start(const process_look *p, const hd_map *map)
-{
-	const GArray *threads = p->stop->threads;
-	for (guint i = 0; i < threads->len; i++) {
-		const hd_thread *thread = &g_array_index(threads, hd_thread, i);
-		guint64 sp = thread->regs.rsp - RED_ZONE;
-		bool first = strcmp(map->path, "[stack]") == 0;
-		bool own = first || (thread->regs.fs_base > sp && thread->regs.fs_base < map->end);
-		if (thread->pid == p->pid && thread->state == HD_THREAD_STOPPED && sp >= map->start && sp < map->end &&
-		    own)
-			return sp & ~G_GUINT64_CONSTANT(7);
-	}
-	return map->start;
 }
 
 /* proc(5), /proc/pid/pagemap: bit 63 present, 62 swapped out, 61 a file's page or shared. */
@@ -131,25 +110,25 @@ read_run(look *l, const process_look *p, guint64 start, gsize size)
 	}
 }
 
-/* Runs of pages in [from, map->end) that are to be read. */
+/* Runs of pages that are to be read. What lies below a stack pointer counts, too: a context that is suspended may. */
 static void
-for_each_run(look *l, const process_look *p, const hd_map *map, guint64 from, each_run *each)
+for_each_run(look *l, const process_look *p, const hd_map *map, each_run *each)
 {
-	guint64 entries[512], run = from, page = from & ~G_GUINT64_CONSTANT(PAGE - 1);
+	guint64 entries[512], run = map->start, page = map->start;
 	while (page < map->end) {
-		gsize count = MIN(G_N_ELEMENTS(entries), (map->end - page) / PAGE);
-		ssize_t got =
-			pread(p->pagemap, entries, count * sizeof entries[0], (off_t)(page / PAGE * sizeof entries[0]));
+		gsize count = MIN(G_N_ELEMENTS(entries), (map->end - page) / HD_PAGE);
+		ssize_t got = pread(p->pagemap, entries, count * sizeof entries[0],
+				    (off_t)(page / HD_PAGE * sizeof entries[0]));
 		if (got <= 0) { /* not told: all of it */
 			each(l, p, run, map->end - run);
 			return;
 		}
-		for (gsize i = 0; i < (gsize)got / sizeof entries[0]; i++, page += PAGE) {
+		for (gsize i = 0; i < (gsize)got / sizeof entries[0]; i++, page += HD_PAGE) {
 			if (is_own_page(entries[i], map->shared))
 				continue;
 			if (page > run)
 				each(l, p, run, page - run);
-			run = page + PAGE;
+			run = page + HD_PAGE;
 		}
 	}
 	if (map->end > run)
@@ -162,7 +141,7 @@ for_each_map(look *l, const process_look *p, each_run *each)
 	for (guint i = 0; i < p->maps->len; i++) {
 		const hd_map *map = &g_array_index(p->maps, hd_map, i);
 		if (is_looked_at(map))
-			for_each_run(l, p, map, live_start(p, map), each);
+			for_each_run(l, p, map, each);
 	}
 }
 
@@ -201,7 +180,7 @@ process_look_new(const hd_stop *stop, const hd_process *process, GError **error)
 	if (!maps)
 		return NULL;
 	process_look *p = g_new0(process_look, 1);
-	*p = (process_look){process->pid, process->reader, -1, guard_of(stop, process), maps, stop};
+	*p = (process_look){process->pid, process->reader, -1, guard_of(stop, process), maps};
 	g_snprintf(name, sizeof name, "/proc/%d/pagemap", (int)process->reader);
 	p->pagemap = open(name, O_RDONLY | O_CLOEXEC);
 	return p;
