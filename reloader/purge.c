@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
 	hd_reloader *r;
 	GArray *candidates; /* of candidate */
+	GArray *leads;	    /* of hd_lead, one for each, while it is looked for what leads there */
 } purge;
 
 static candidate *
@@ -85,13 +86,12 @@ for_each_copy(hd_reloader *r, void (*each)(purge *p, hd_copy *copy), purge *p)
 
 /* ---- what leads there ---- */
 
-static GArray *
-leads_of(const purge *p)
+static void
+begin_look(purge *p)
 {
-	GArray *leads = g_array_new(FALSE, FALSE, sizeof(hd_lead));
+	p->leads = g_array_new(FALSE, FALSE, sizeof(hd_lead));
 	for (guint i = 0; i < p->candidates->len; i++)
-		g_array_append_val(leads, candidate_at(p, i)->lead);
-	return leads;
+		g_array_append_val(p->leads, candidate_at(p, i)->lead);
 }
 
 static void
@@ -110,17 +110,18 @@ say_why_kept(const candidate *c, const hd_lead *lead)
 
 /* Whatever is led to stays. Returns whether anything was. */
 static bool
-keep_found(purge *p, const GArray *leads)
+end_look(purge *p)
 {
 	bool any = false;
 	for (guint i = p->candidates->len; i > 0; i--) {
-		const hd_lead *lead = &g_array_index(leads, hd_lead, i - 1);
+		const hd_lead *lead = &g_array_index(p->leads, hd_lead, i - 1);
 		if (!lead->found)
 			continue;
 		say_why_kept(candidate_at(p, i - 1), lead);
 		g_array_remove_index(p->candidates, i - 1);
 		any = true;
 	}
+	g_clear_pointer(&p->leads, g_array_unref);
 	return any;
 }
 
@@ -133,39 +134,34 @@ is_candidate(const purge *p, const hd_revision *revision)
 	return false;
 }
 
+static void
+look_at_code(purge *p, hd_copy *copy)
+{
+	for (guint i = 0; i < copy->revisions->len; i++) {
+		const hd_revision *revision = g_ptr_array_index(copy->revisions, i);
+		if (revision->linked && !is_candidate(p, revision))
+			hd_linked_mark_leads(revision->linked, p->leads);
+	}
+}
+
 /* Code that stays must not lead into code that goes; what stays for it may itself lead further. */
 static void
 keep_what_code_leads_to(purge *p)
 {
-	bool again = true;
-	while (again) {
-		GArray *leads = leads_of(p);
-		for (guint m = 0; m < p->r->model->modules->len; m++) {
-			const hd_module *module = g_ptr_array_index(p->r->model->modules, m);
-			for (guint c = 0; c < module->copies->len; c++) {
-				const hd_copy *copy = g_ptr_array_index(module->copies, c);
-				for (guint i = 0; i < copy->revisions->len; i++) {
-					const hd_revision *revision = g_ptr_array_index(copy->revisions, i);
-					if (revision->linked && !is_candidate(p, revision))
-						hd_linked_mark_leads(revision->linked, leads);
-				}
-			}
-		}
-		again = keep_found(p, leads);
-		g_array_unref(leads);
-	}
+	do {
+		begin_look(p);
+		for_each_copy(p->r, look_at_code, p);
+	} while (end_look(p));
 }
 
 /* false: it could not be looked at. */
 static bool
 keep_what_the_program_leads_to(purge *p, GError **error)
 {
-	GArray *leads = leads_of(p);
 	gint64 pause_ns;
-	bool looked = hd_target_look_for_leads(p->r->target, leads, &pause_ns, error);
-	bool found = looked && keep_found(p, leads);
-	g_array_unref(leads);
-	if (found)
+	begin_look(p);
+	bool looked = hd_target_look_for_leads(p->r->target, p->leads, &pause_ns, error);
+	if (end_look(p))
 		keep_what_code_leads_to(p);
 	return looked;
 }
@@ -238,7 +234,7 @@ forget_data(purge *p, hd_copy *copy)
 static purge
 purge_begin(hd_reloader *r, const hd_module *only)
 {
-	purge p = {r, g_array_new(FALSE, FALSE, sizeof(candidate))};
+	purge p = {.r = r, .candidates = g_array_new(FALSE, FALSE, sizeof(candidate))};
 	hd_model_set_floors(r->model, r->options.keep);
 	for_each_copy(r, add_candidates, &p);
 	for (guint i = p.candidates->len; only && i > 0; i--)
@@ -260,13 +256,20 @@ purge_run(purge *p, GError **error)
 	return true;
 }
 
-static bool
-is_worth_it(const purge *p)
+static gsize
+code_size(const purge *p)
 {
 	gsize bytes = 0;
 	for (guint i = 0; i < p->candidates->len; i++)
 		bytes += candidate_at(p, i)->lead.end - candidate_at(p, i)->lead.start;
-	return p->candidates->len >= p->r->purge_left + WORTH_COUNT || bytes >= p->r->purge_left_bytes + WORTH_BYTES;
+	return bytes;
+}
+
+static bool
+is_worth_it(const purge *p)
+{
+	return p->candidates->len >= p->r->purge_left + WORTH_COUNT ||
+	       code_size(p) >= p->r->purge_left_bytes + WORTH_BYTES;
 }
 
 /* What stayed is no reason for another look. */
@@ -275,9 +278,7 @@ note_left(hd_reloader *r)
 {
 	purge p = purge_begin(r, NULL);
 	r->purge_left = p.candidates->len;
-	r->purge_left_bytes = 0;
-	for (guint i = 0; i < p.candidates->len; i++)
-		r->purge_left_bytes += candidate_at(&p, i)->lead.end - candidate_at(&p, i)->lead.start;
+	r->purge_left_bytes = code_size(&p);
 	g_array_unref(p.candidates);
 }
 

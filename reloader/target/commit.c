@@ -26,7 +26,6 @@
 
 #define MOST_STEPS 64
 #define BATCH 256 /* ranges read at once, of IOV_MAX at most */
-#define RED_ZONE 128
 #define MILLISECOND G_GINT64_CONSTANT(1000000)
 
 /* ---- the list of what to do ---- */
@@ -247,7 +246,7 @@ stack_excluded(const attempt *a, const hd_thread *thread)
 	for (int which = 0; which < 2 && !found; which++) {
 		guint64 *words = g_malloc(room);
 		gsize count = hd_memory_read_some(thread->tid, range.start, words, room) / sizeof(guint64);
-		for (gsize i = RED_ZONE / sizeof(guint64); i < count && !found; i++)
+		for (gsize i = HD_RED_ZONE / sizeof(guint64); i < count && !found; i++)
 			found = word_excluded(a->commit, words[i]);
 		bool more = which == 0 && hd_stack_other(a->target, thread, words, count, &range);
 		room = (gsize)(range.limit - range.start);

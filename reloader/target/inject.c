@@ -21,7 +21,6 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#define RED_ZONE 128 /* x86-64 psABI, 3.2.2 */
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 #define PATIENCE_NS (5 * G_GINT64_CONSTANT(1000000000))
 #define SIGNAL_BIT(number) (G_GUINT64_CONSTANT(1) << ((number)-1))
@@ -119,7 +118,7 @@ hd_inject_call(hd_inject *inject, guint64 function, guint64 first, guint64 secon
 	if (!save_extended(inject))
 		return lost(inject, error);
 	/* Entry of a function: rsp + 8 is a multiple of 16 (psABI, 3.2.2). */
-	regs.rsp = ((regs.rsp - RED_ZONE) & ~G_GUINT64_CONSTANT(15)) - 8;
+	regs.rsp = ((regs.rsp - HD_RED_ZONE) & ~G_GUINT64_CONSTANT(15)) - 8;
 	regs.rip = function;
 	regs.rdi = first;
 	regs.rsi = second;

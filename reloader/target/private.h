@@ -28,6 +28,7 @@ guint64 hd_maps_hole(const GArray *maps, guint64 size, guint64 from, guint64 flo
 /* ---- the target ---- */
 
 #define HD_PAGE 4096
+#define HD_RED_ZONE 128 /* below the stack pointer, and alive (x86-64 psABI, 3.2.2) */
 #define HD_TOKEN 16
 
 /* A page shared with every process of the program, at the same address in

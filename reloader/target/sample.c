@@ -14,7 +14,6 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
-#define RED_ZONE 128
 #define LOOK_AFTER (10 * G_GINT64_CONSTANT(1000000))
 #define GIVE_UP_AFTER (2000 * G_GINT64_CONSTANT(1000000))
 
@@ -29,7 +28,7 @@ below(guint64 address, guint64 top)
 hd_stack_range
 hd_stack_current(const hd_target *target, const struct user_regs_struct *regs)
 {
-	hd_stack_range range = {(regs->rsp - RED_ZONE) & ~G_GUINT64_CONSTANT(7), regs->rsp + HD_STACK_LIMIT};
+	hd_stack_range range = {(regs->rsp - HD_RED_ZONE) & ~G_GUINT64_CONSTANT(7), regs->rsp + HD_STACK_LIMIT};
 	if (below(regs->rsp, target->stack_end))
 		range.limit = target->stack_end;
 	else if (below(regs->rsp, regs->fs_base))
@@ -49,7 +48,7 @@ hd_stack_other(const hd_target *target, const hd_thread *thread, const guint64 *
 	for (gsize i = 0; i < count; i++)
 		if (words[i] < lowest && below(words[i], top))
 			lowest = words[i];
-	*range = (hd_stack_range){(lowest - RED_ZONE) & ~G_GUINT64_CONSTANT(7), top};
+	*range = (hd_stack_range){(lowest - HD_RED_ZONE) & ~G_GUINT64_CONSTANT(7), top};
 	return lowest < top;
 }
 
