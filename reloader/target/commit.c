@@ -10,8 +10,8 @@
  * is written by then. So shared code comes first and data next, which nothing
  * refers to yet, and what lies in the program's code (the redirects) last. What
  * remains: if we die between two redirects, some functions are new and some
- * old; and a changed initialiser may be in force before the code that goes
- * with it. Each function is whole in any case. */
+ * old; and a changed initialiser, or an object's new shape, may be in force
+ * before the code that goes with it. Each function is whole in any case. */
 #include "config.h"
 
 #include "reloader/target/private.h"
@@ -96,7 +96,8 @@ hd_commit_store(hd_commit *commit, guint8 *view, GBytes *bytes)
 guint
 hd_commit_size(const hd_commit *commit)
 {
-	return commit->writes->len + commit->stores->len + commit->jit_added->len + commit->jit_gone->len;
+	return commit->writes->len + commit->stores->len + commit->jit_added->len + commit->jit_gone->len +
+	       (commit->reshape.convert != NULL);
 }
 
 void
@@ -124,11 +125,12 @@ typedef struct {
 	GArray *steps; /* of step, in the order of writing */
 	gsize total;   /* bytes of all steps */
 	hd_stop *stop;
-	guint8 *before;	 /* every process' old bytes, one image after the other */
-	guint8 *skip;	 /* process * steps: this write is left out there */
-	guint8 **stored; /* old bytes of the stores */
-	guint processes; /* length of the two above, in processes */
-	bool step;	 /* a thread in the way is stepped out; else it is let go and stopped again */
+	guint8 *before;	     /* every process' old bytes, one image after the other */
+	guint8 *skip;	     /* process * steps: this write is left out there */
+	guint8 **stored;     /* old bytes of the stores */
+	hd_own_writes **own; /* for each process; NULL: none */
+	guint processes;     /* length of the two above, in processes */
+	bool step;	     /* a thread in the way is stepped out; else it is let go and stopped again */
 	hd_commit_result *result;
 	GPtrArray *samples; /* of this attempt */
 	GError *error;
@@ -370,10 +372,69 @@ read_all(attempt *a)
 	return true;
 }
 
+/* ---- objects that change their shape ---- */
+
+static bool
+reshape_all(attempt *a)
+{
+	a->own = g_new0(hd_own_writes *, MAX(a->processes, 1));
+	for (guint p = 0; a->commit->reshape.convert && p < a->processes; p++) {
+		if (process_at(a, p)->gone)
+			continue;
+		a->own[p] = hd_reshape_process(a->commit, a->stop, process_at(a, p), &a->error);
+		if (!a->own[p] && !has_died(a, p))
+			return false;
+		if (!a->own[p])
+			g_clear_error(&a->error);
+	}
+	return true;
+}
+
+static bool
+write_own(attempt *a, guint p, const GByteArray *bytes)
+{
+	const hd_own_writes *own = a->own[p];
+	for (guint i = 0; own && i < own->list->len; i++) {
+		const hd_own_write *write = &g_array_index(own->list, hd_own_write, i);
+		errno = EIO;
+		if (hd_fault("target.object") ||
+		    !whole_write(process_at(a, p)->memory, write->address, bytes->data + write->offset, write->size))
+			return false;
+	}
+	return true;
+}
+
+static void
+undo_own(attempt *a, guint p)
+{
+	const hd_own_writes *own = a->own[p];
+	for (guint i = own ? own->list->len : 0; i > 0; i--) {
+		const hd_own_write *write = &g_array_index(own->list, hd_own_write, i - 1);
+		whole_write(process_at(a, p)->memory, write->address, own->before->data + write->offset, write->size);
+	}
+}
+
+static void
+restore_registers(attempt *a)
+{
+	for (guint p = 0; a->own && p < a->processes; p++)
+		if (a->own[p])
+			hd_own_registers_restore(a->own[p], a->stop);
+}
+
+/* ---- writing ---- */
+
 static bool
 write_process(attempt *a, guint p, guint *done)
 {
 	const guint8 *skip = a->skip + (gsize)p * a->steps->len;
+	if (a->own[p] && !write_own(a, p, a->own[p]->after)) {
+		if (has_died(a, p))
+			return true;
+		hd_error_set_errno(&a->error, HD_ERROR_IO, errno, "cannot write an object of process %d",
+				   (int)process_at(a, p)->pid);
+		return false;
+	}
 	for (*done = 0; *done < a->steps->len; (*done)++) {
 		const step *s = step_at(a, *done);
 		if (skip[*done])
@@ -403,6 +464,7 @@ undo_process(attempt *a, guint p, guint done)
 		if (!skip[i - 1])
 			whole_write(process_at(a, p)->memory, s->address, image + s->offset, s->size);
 	}
+	undo_own(a, p);
 }
 
 static void
@@ -529,11 +591,13 @@ attempt_work(void *data)
 	a->stop = hd_stop_new(a->target);
 	if (hd_stop_attach(a->stop, &a->error)) {
 		touch_code(a);
-		a->good = hd_stop_now(a->stop, &a->error) && check_exclusions(a) && read_all(a);
+		a->good = hd_stop_now(a->stop, &a->error) && check_exclusions(a) && read_all(a) && reshape_all(a);
 		if (a->good) {
 			take_samples(a);
 			a->good = write_all(a);
 		}
+		if (!a->good)
+			restore_registers(a);
 	}
 	hd_stop_release(a->stop);
 }
@@ -544,6 +608,9 @@ clear_attempt(attempt *a)
 	for (guint i = 0; a->stored && i < a->commit->stores->len; i++)
 		g_free(a->stored[i]);
 	g_clear_pointer(&a->stored, g_free);
+	for (guint p = 0; a->own && p < a->processes; p++)
+		hd_own_writes_free(a->own[p]);
+	g_clear_pointer(&a->own, g_free);
 	g_clear_pointer(&a->before, g_free);
 	g_clear_pointer(&a->skip, g_free);
 	g_clear_pointer(&a->stop, hd_stop_free);

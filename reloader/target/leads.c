@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What leads into a range of code: a register, or a word in memory, plain or as
  * glibc's setjmp keeps it. Every thread of every process stands still for the
- * look: a word that moved meanwhile could be missed. Only pages that hold
- * something of the process' own are read (proc(5), /proc/pid/pagemap). */
+ * look: a word that moved meanwhile could be missed. */
 #include "config.h"
 
 #include "reloader/target/private.h"
@@ -11,11 +10,9 @@
 #include "base/fault.h"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 /* As much is looked through in one stop, which then takes some 40 ms. */
 #define MOST_BYTES (64 * 1024 * 1024)
@@ -68,80 +65,30 @@ look_at_words(const look *l, const guint64 *words, gsize count, pid_t pid, guint
 /* ---- memory ---- */
 
 typedef struct {
+	look *l;
 	pid_t pid, reader;
-	int pagemap;
 	guint64 guard;
-	GArray *maps;
+	hd_pages *pages;
 } process_look;
 
-/* Pages that may hold an address: those of the process' own, and what it shares and writes. */
-static bool
-is_looked_at(const hd_map *map)
-{
-	return map->readable && (!map->shared || map->writable) && !g_str_has_prefix(map->path, "[v");
-}
-
-/* proc(5), /proc/pid/pagemap: bit 63 present, 62 swapped out, 61 a file's page or shared. */
-static bool
-is_own_page(guint64 entry, bool shared)
-{
-	return (entry >> 62) != 0 && (shared || !(entry >> 61 & 1));
-}
-
-typedef void each_run(look *l, const process_look *p, guint64 start, gsize size);
-
 static void
-count_run(look *l, const process_look *p, guint64 start, gsize size)
+count_run(guint64 start, gsize size, void *data)
 {
-	(void)p;
 	(void)start;
-	l->bytes += size;
+	((process_look *)data)->l->bytes += size;
 }
 
 static void
-read_run(look *l, const process_look *p, guint64 start, gsize size)
+read_run(guint64 start, gsize size, void *data)
 {
+	const process_look *p = data;
 	while (size > 0) {
 		gsize part = MIN(size, CHUNK);
-		gsize got = hd_memory_read_some(p->reader, start, l->chunk, part);
-		look_at_words(l, (const guint64 *)(void *)l->chunk, got / sizeof(guint64), p->pid, start, p->guard);
+		gsize got = hd_memory_read_some(p->reader, start, p->l->chunk, part);
+		look_at_words(p->l, (const guint64 *)(void *)p->l->chunk, got / sizeof(guint64), p->pid, start,
+			      p->guard);
 		start += part;
 		size -= part;
-	}
-}
-
-/* Runs of pages that are to be read. What lies below a stack pointer counts, too: a context that is suspended may. */
-static void
-for_each_run(look *l, const process_look *p, const hd_map *map, each_run *each)
-{
-	guint64 entries[512], run = map->start, page = map->start;
-	while (page < map->end) {
-		gsize count = MIN(G_N_ELEMENTS(entries), (map->end - page) / HD_PAGE);
-		ssize_t got = pread(p->pagemap, entries, count * sizeof entries[0],
-				    (off_t)(page / HD_PAGE * sizeof entries[0]));
-		if (got <= 0) { /* not told: all of it */
-			each(l, p, run, map->end - run);
-			return;
-		}
-		for (gsize i = 0; i < (gsize)got / sizeof entries[0]; i++, page += HD_PAGE) {
-			if (is_own_page(entries[i], map->shared))
-				continue;
-			if (page > run)
-				each(l, p, run, page - run);
-			run = page + HD_PAGE;
-		}
-	}
-	if (map->end > run)
-		each(l, p, run, map->end - run);
-}
-
-static void
-for_each_map(look *l, const process_look *p, each_run *each)
-{
-	for (guint i = 0; i < p->maps->len; i++) {
-		const hd_map *map = &g_array_index(p->maps, hd_map, i);
-		if (is_looked_at(map))
-			for_each_run(l, p, map, each);
 	}
 }
 
@@ -151,9 +98,7 @@ static void
 process_look_free(gpointer data)
 {
 	process_look *p = data;
-	if (p->pagemap >= 0)
-		close(p->pagemap);
-	g_array_free(p->maps, true);
+	hd_pages_free(p->pages);
 	g_free(p);
 }
 
@@ -173,16 +118,13 @@ guard_of(const hd_stop *stop, const hd_process *process)
 }
 
 static process_look *
-process_look_new(const hd_stop *stop, const hd_process *process, GError **error)
+process_look_new(look *l, const hd_stop *stop, const hd_process *process)
 {
-	char name[64];
-	GArray *maps = hd_maps_read(process->reader, error);
-	if (!maps)
+	hd_pages *pages = hd_pages_new(process->reader, &l->error);
+	if (!pages)
 		return NULL;
 	process_look *p = g_new0(process_look, 1);
-	*p = (process_look){process->pid, process->reader, -1, guard_of(stop, process), maps};
-	g_snprintf(name, sizeof name, "/proc/%d/pagemap", (int)process->reader);
-	p->pagemap = open(name, O_RDONLY | O_CLOEXEC);
+	*p = (process_look){l, process->pid, process->reader, guard_of(stop, process), pages};
 	return p;
 }
 
@@ -225,18 +167,19 @@ look_at_program(look *l, hd_stop *stop)
 	GPtrArray *processes = g_ptr_array_new_with_free_func(process_look_free);
 	for (guint i = 0; i < stop->processes->len && !l->error; i++) {
 		const hd_process *process = &g_array_index(stop->processes, hd_process, i);
-		process_look *p = process->gone ? NULL : process_look_new(stop, process, &l->error);
+		process_look *p = process->gone ? NULL : process_look_new(l, stop, process);
 		if (!p)
 			continue;
 		g_ptr_array_add(processes, p);
-		for_each_map(l, p, count_run);
+		hd_pages_each(p->pages, count_run, p);
 	}
 	if (!l->error && l->bytes > MOST_BYTES)
 		g_set_error(&l->error, HD_ERROR, HD_ERROR_BUSY,
 			    "%zu MiB of the program's memory are too much to be looked through in one pause",
 			    l->bytes >> 20);
 	for (guint i = 0; i < processes->len && !l->error; i++)
-		for_each_map(l, g_ptr_array_index(processes, i), read_run);
+		hd_pages_each(((process_look *)g_ptr_array_index(processes, i))->pages, read_run,
+			      g_ptr_array_index(processes, i));
 	for (guint i = 0; i < stop->threads->len && !l->error; i++)
 		if (g_array_index(stop->threads, hd_thread, i).state == HD_THREAD_STOPPED)
 			look_at_registers(l, &g_array_index(stop->threads, hd_thread, i));

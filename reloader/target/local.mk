@@ -12,7 +12,9 @@ reloader_target_libtarget_a_SOURCES = \
 	reloader/target/maps.c \
 	reloader/target/memory.c \
 	reloader/target/objects.c \
+	reloader/target/pages.c \
 	reloader/target/process.c \
+	reloader/target/reshape.c \
 	reloader/target/sample.c \
 	reloader/target/start.c \
 	reloader/target/stop.c \

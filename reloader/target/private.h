@@ -187,6 +187,17 @@ bool hd_memory_read(pid_t pid, guint64 address, void *out, gsize size);
 /* As much as is mapped from address on. */
 gsize hd_memory_read_some(pid_t pid, guint64 address, void *out, gsize size);
 
+/* ---- pages.c ---- */
+
+/* Where a process that stands still may keep addresses. */
+typedef struct hd_pages hd_pages;
+/* reader: a thread that has its memory. */
+hd_pages *hd_pages_new(pid_t reader, GError **error);
+void hd_pages_free(hd_pages *pages);
+typedef void hd_pages_run(guint64 start, gsize size, void *data);
+/* In whole pages, in order of addresses. */
+void hd_pages_each(const hd_pages *pages, hd_pages_run *run, void *data);
+
 /* ---- objects.c ---- */
 
 /* Address of a symbol that a loaded object defines in .dynsym; 0: none. */
@@ -225,6 +236,7 @@ struct hd_commit {
 	GArray *stores;	    /* of hd_store */
 	GArray *jit_added;  /* of hd_jit_added */
 	GArray *jit_gone;   /* of guint64: nodes */
+	hd_reshape reshape; /* convert NULL: nothing changes its shape */
 };
 
 typedef struct {
@@ -235,6 +247,31 @@ typedef struct {
 typedef struct {
 	guint64 node, image, size;
 } hd_jit_added;
+
+/* reshape.c: what one process is to have written, and had. */
+typedef struct {
+	guint64 address;
+	gsize size, offset; /* in before and after */
+} hd_own_write;
+
+typedef struct {
+	guint thread; /* index in the stop's */
+	bool changed;
+	struct user_regs_struct regs;
+} hd_own_registers;
+
+typedef struct {
+	GArray *list; /* of hd_own_write, in the order of writing */
+	GByteArray *before, *after;
+	GArray *registers; /* of hd_own_registers: as they were */
+} hd_own_writes;
+
+hd_own_writes *hd_own_writes_new(void);
+void hd_own_writes_free(hd_own_writes *writes);
+/* The registers of the process' threads are changed already. NULL: nothing is. HD_ERROR_BUSY: perhaps soon;
+ * HD_ERROR_UNSUPPORTED: it cannot be done. */
+hd_own_writes *hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *process, GError **error);
+void hd_own_registers_restore(const hd_own_writes *writes, hd_stop *stop);
 
 /* jit.c: appends the writes that make the list what commit says; `nodes` is the new list. */
 GArray *hd_jit_prepare(hd_target *target, const hd_commit *commit, GArray *writes);

@@ -107,6 +107,33 @@ void hd_commit_exclude(hd_commit *commit, guint64 start, guint64 end, bool frame
 void hd_commit_store(hd_commit *commit, guint8 *view, GBytes *bytes);
 guint hd_commit_size(const hd_commit *commit);
 
+/* A process of the program while all of it stands still. */
+typedef struct hd_stopped hd_stopped;
+pid_t hd_stopped_pid(const hd_stopped *process);
+bool hd_stopped_read(const hd_stopped *process, guint64 address, void *out, gsize size);
+
+/* An object that has another shape from now on. */
+typedef struct {
+	guint64 from, to; /* the same: it stays where it is */
+	gsize old_size, new_size;
+	guint8 *now;	   /* its new bytes; owned */
+	const char *name;  /* for messages; borrowed */
+	const void *shape; /* its owner's, for `lands` */
+} hd_moved;
+
+typedef struct {
+	/* For each process: appends its objects, as they shall be, to moved (of hd_moved). false: it cannot be done,
+	 * *why (new string) says why. Called again when the commit is tried again. */
+	bool (*convert)(const hd_stopped *process, GArray *moved, void *data, char **why);
+	/* Where a pointer to that byte of the old object leads in the new one; bytes. false: nobody knows. */
+	bool (*lands)(const hd_moved *moved, guint64 old_offset, guint64 *new_offset, void *data);
+	void *data;
+} hd_reshape;
+
+/* With the commit, objects change their shape, and every pointer into them follows. The commit fails with
+ * HD_ERROR_UNSUPPORTED where that cannot be done. */
+void hd_commit_reshape(hd_commit *commit, const hd_reshape *reshape);
+
 typedef struct {
 	guint processes, threads;
 	gint64 pause_ns;    /* longest time any thread stood still */
@@ -118,7 +145,7 @@ typedef struct {
 void hd_commit_result_clear(hd_commit_result *result);
 
 /* Stops every thread of every process, checks exclusions, writes, lets go. All
- * or nothing: on failure (HD_ERROR_BUSY, _DENIED, _IO, _GONE) every byte is as
+ * or nothing: on failure (HD_ERROR_BUSY, _DENIED, _IO, _GONE, _UNSUPPORTED) every byte is as
  * it was, and the program runs. No system call of the program returns EINTR for it.
  * deadline_ms: how long to try again for exclusions. */
 bool hd_target_commit(hd_target *target, const hd_commit *commit, int deadline_ms, hd_commit_result *result,
@@ -176,8 +203,8 @@ typedef struct {
 
 /* Looks through registers and memory of every process, in one stop, for what leads into the code of `leads` (of
  * hd_lead): return addresses on stacks, whoever's they are, jump buffers, stored addresses of labels. Conservative: a
- * number that looks like such an address counts. HD_ERROR_BUSY: not now, or there is too much memory. pause_ns: how long
- * the program stood still. */
+ * number that looks like such an address counts. HD_ERROR_BUSY: not now, or there is too much memory. pause_ns: how
+ * long the program stood still. */
 bool hd_target_look_for_leads(hd_target *target, GArray *leads, gint64 *pause_ns, GError **error);
 
 /* ---- gdb ---- */

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Objects that change their shape, while every thread stands still: what leads
+ * into them leads to where it is now.
+ *
+ * A word of memory, a register or an epoll's user data that equals an address
+ * in such an object is taken for a pointer to it; a number that looks so by
+ * accident there is none, as long as addresses lie above 4 GiB. What was a
+ * pointer once and is forgotten may be changed as well. Where it cannot be
+ * told what such a word means now, nothing is changed, and the user is told. */
+#include "config.h"
+
+#include "reloader/target/private.h"
+
+#include "base/error.h"
+#include "base/fault.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+
+/* As much is looked through in one pause, which then takes some 100 ms. */
+#define MOST_BYTES ((gsize)256 * 1024 * 1024)
+#define CHUNK (256 * 1024)
+#define NUMBERS_END (G_GUINT64_CONSTANT(1) << 32)
+#define ERESTART_RESTARTBLOCK G_GINT64_CONSTANT(516) /* the kernel's own, seen by tracers only (linux/errno.h) */
+
+struct hd_stopped {
+	pid_t pid, reader;
+};
+
+typedef struct {
+	guint64 start, end;
+} place;
+
+typedef struct {
+	const hd_reshape *reshape;
+	hd_stopped process;
+	GArray *moved;	/* of hd_moved, by `from` */
+	GArray *places; /* of place: where they will be, by address */
+	guint64 low, span;
+	hd_own_writes *writes;
+	guint8 *chunk;
+	gsize bytes;
+	GError *error;
+} work;
+
+pid_t
+hd_stopped_pid(const hd_stopped *process)
+{
+	return process->pid;
+}
+
+bool
+hd_stopped_read(const hd_stopped *process, guint64 address, void *out, gsize size)
+{
+	return hd_memory_read(process->reader, address, out, size);
+}
+
+void
+hd_commit_reshape(hd_commit *commit, const hd_reshape *reshape)
+{
+	commit->reshape = *reshape;
+}
+
+/* ---- what a process is to have written ---- */
+
+hd_own_writes *
+hd_own_writes_new(void)
+{
+	hd_own_writes *writes = g_new0(hd_own_writes, 1);
+	writes->list = g_array_new(false, false, sizeof(hd_own_write));
+	writes->before = g_byte_array_new();
+	writes->after = g_byte_array_new();
+	writes->registers = g_array_new(false, false, sizeof(hd_own_registers));
+	return writes;
+}
+
+void
+hd_own_writes_free(hd_own_writes *writes)
+{
+	if (!writes)
+		return;
+	g_array_unref(writes->list);
+	g_byte_array_unref(writes->before);
+	g_byte_array_unref(writes->after);
+	g_array_unref(writes->registers);
+	g_free(writes);
+}
+
+static void
+add_write(work *w, guint64 address, const void *before, const void *after, gsize size)
+{
+	hd_own_write write = {address, size, w->writes->before->len};
+	g_byte_array_append(w->writes->before, before, (guint)size);
+	g_byte_array_append(w->writes->after, after, (guint)size);
+	g_array_append_val(w->writes->list, write);
+}
+
+/* ---- what leads into an object ---- */
+
+static void refuse(work *w, int code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+static void
+refuse(work *w, int code, const char *format, ...)
+{
+	va_list ap;
+	if (w->error)
+		return;
+	va_start(ap, format);
+	char *text = g_strdup_vprintf(format, ap);
+	va_end(ap);
+	g_set_error_literal(&w->error, HD_ERROR, code, text);
+	g_free(text);
+}
+
+/* The last range of the array, which begins with its start, that starts at or before the address; NULL: none. */
+static const void *
+last_before(const GArray *ranges, guint64 address)
+{
+	gsize size = g_array_get_element_size((GArray *)ranges);
+	guint low = 0, high = ranges->len;
+	while (low < high) {
+		guint middle = (low + high) / 2;
+		if (*(const guint64 *)(const void *)(ranges->data + middle * size) <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? ranges->data + (low - 1) * size : NULL;
+}
+
+static const hd_moved *
+moved_at(const work *w, guint64 address)
+{
+	const hd_moved *moved = last_before(w->moved, address);
+	return moved && address - moved->from < moved->old_size ? moved : NULL;
+}
+
+/* What the word is to be; the same where it leads into no object, or where that stays. what, at: for messages. */
+static guint64
+translate(work *w, guint64 word, const char *what, guint64 at)
+{
+	const hd_moved *moved = word - w->low < w->span ? moved_at(w, word) : NULL;
+	guint64 offset;
+	if (!moved)
+		return word;
+	if (!w->reshape->lands(moved, word - moved->from, &offset, w->reshape->data)) {
+		refuse(w, HD_ERROR_UNSUPPORTED,
+		       "%s at 0x%" G_GINT64_MODIFIER "x of process %d leads to byte %" G_GUINT64_FORMAT
+		       " of %s, and where that is now cannot be told",
+		       what, at, (int)w->process.pid, word - moved->from, moved->name);
+		return word;
+	}
+	guint64 now = moved->to + offset;
+	if (now != word && word < NUMBERS_END) {
+		refuse(w, HD_ERROR_UNSUPPORTED,
+		       "%s at 0x%" G_GINT64_MODIFIER "x of process %d may lead into %s, or be a number: the program is "
+		       "not position-independent",
+		       what, at, (int)w->process.pid, moved->name);
+		return word;
+	}
+	return now;
+}
+
+/* What an object had is not looked at, where it was or where it will be: its new bytes are. */
+static bool
+is_replaced(const work *w, guint64 address)
+{
+	const place *there = last_before(w->places, address);
+	return moved_at(w, address) || (there && address < there->end);
+}
+
+static void
+look_at_words(work *w, const guint64 *words, gsize count, guint64 at)
+{
+	for (gsize i = 0; i < count; i++) {
+		if (G_LIKELY(words[i] - w->low >= w->span) || is_replaced(w, at + i * sizeof *words))
+			continue;
+		guint64 now = translate(w, words[i], "the word", at + i * sizeof *words);
+		if (now != words[i])
+			add_write(w, at + i * sizeof *words, &words[i], &now, sizeof now);
+	}
+}
+
+static void
+count_run(guint64 start, gsize size, void *data)
+{
+	(void)start;
+	((work *)data)->bytes += size;
+}
+
+static void
+read_run(guint64 start, gsize size, void *data)
+{
+	work *w = data;
+	while (size > 0 && !w->error) {
+		gsize part = MIN(size, CHUNK);
+		gsize got = hd_memory_read_some(w->process.reader, start, w->chunk, part);
+		look_at_words(w, (const guint64 *)(void *)w->chunk, got / sizeof(guint64), start);
+		start += part;
+		size -= part;
+	}
+}
+
+static void
+look_through_memory(work *w)
+{
+	hd_pages *pages = hd_pages_new(w->process.reader, &w->error);
+	if (!pages)
+		return;
+	hd_pages_each(pages, count_run, w);
+	if (w->bytes > MOST_BYTES)
+		refuse(w, HD_ERROR_UNSUPPORTED,
+		       "%zu MiB of the memory of process %d are too much to be looked through in one pause",
+		       w->bytes >> 20, (int)w->process.pid);
+	else
+		hd_pages_each(pages, read_run, w);
+	hd_pages_free(pages);
+}
+
+/* Pointers of an object to itself, or to another that moves. */
+static void
+look_at_new_bytes(work *w, const hd_moved *moved)
+{
+	guint64 first = (moved->to + 7) & ~G_GUINT64_CONSTANT(7);
+	for (guint64 at = first; at + sizeof at <= moved->to + moved->new_size; at += sizeof at) {
+		guint64 word;
+		memcpy(&word, moved->now + (at - moved->to), sizeof word);
+		guint64 now = translate(w, word, "the word", at);
+		memcpy(moved->now + (at - moved->to), &now, sizeof now);
+	}
+}
+
+/* epoll_ctl(2): what the kernel keeps for the program, as proc(5) shows it in fdinfo. */
+static void
+look_at_polled(work *w, const char *path)
+{
+	char *text = NULL;
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		return;
+	for (const char *line = strstr(text, "tfd:"); line && !w->error; line = strstr(line + 1, "tfd:")) {
+		const char *data = strstr(line, "data:");
+		guint64 word = data ? g_ascii_strtoull(data + strlen("data:"), NULL, 16) : 0;
+		if (translate(w, word, "an epoll's data", 0) != word)
+			refuse(w, HD_ERROR_UNSUPPORTED,
+			       "an epoll of process %d has the address of an object that must move in its data",
+			       (int)w->process.pid);
+	}
+	g_free(text);
+}
+
+static void
+look_at_descriptors(work *w)
+{
+	char *folder = g_strdup_printf("/proc/%d/fdinfo", (int)w->process.reader);
+	GDir *dir = g_dir_open(folder, 0, NULL);
+	const char *name;
+	while (dir && !w->error && (name = g_dir_read_name(dir))) {
+		char *path = g_build_filename(folder, name, NULL);
+		look_at_polled(w, path);
+		g_free(path);
+	}
+	if (dir)
+		g_dir_close(dir);
+	g_free(folder);
+}
+
+/* A call that sleeps begins anew: what it goes on with otherwise, the kernel keeps (restart_syscall(2)). */
+static void
+begin_call_anew(hd_thread *thread)
+{
+	if ((gint64)thread->regs.rax != -ERESTART_RESTARTBLOCK || (gint64)thread->regs.orig_rax < 0)
+		return;
+	thread->regs.rax = thread->regs.orig_rax;
+	thread->regs.orig_rax = (guint64)-1;
+	thread->regs.rip -= 2;
+}
+
+static void
+look_at_registers(work *w, hd_thread *thread, guint index)
+{
+	struct user_regs_struct *regs = &thread->regs;
+	unsigned long long *general[] = {&regs->rax, &regs->rbx, &regs->rcx, &regs->rdx, &regs->rsi,
+					 &regs->rdi, &regs->rbp, &regs->r8,  &regs->r9,	 &regs->r10,
+					 &regs->r11, &regs->r12, &regs->r13, &regs->r14, &regs->r15};
+	hd_own_registers before = {index, thread->changed, *regs};
+	bool changed = false;
+	for (gsize i = 0; i < G_N_ELEMENTS(general); i++) {
+		guint64 now = translate(w, *general[i], "a register", regs->rip);
+		changed |= now != *general[i];
+		*general[i] = now;
+	}
+	if (changed) {
+		g_array_append_val(w->writes->registers, before);
+		begin_call_anew(thread);
+		thread->changed = true;
+	}
+	struct iovec state = {w->chunk, CHUNK};
+	if (ptrace(PTRACE_GETREGSET, thread->tid, NT_X86_XSTATE, &state) < 0)
+		return;
+	const guint64 *extended = (const guint64 *)(void *)w->chunk;
+	for (gsize i = 0; i < state.iov_len / sizeof(guint64); i++)
+		if (translate(w, extended[i], "a vector register", regs->rip) != extended[i])
+			refuse(w, HD_ERROR_BUSY, "thread %d carries an address in a vector register", (int)thread->tid);
+}
+
+static void
+look_at_threads(work *w, hd_stop *stop)
+{
+	for (guint i = 0; i < stop->threads->len && !w->error; i++) {
+		hd_thread *thread = &g_array_index(stop->threads, hd_thread, i);
+		if (thread->pid != w->process.pid || thread->state == HD_THREAD_GONE)
+			continue;
+		if (thread->state != HD_THREAD_STOPPED)
+			refuse(w, HD_ERROR_BUSY, "thread %d cannot be stopped now", (int)thread->tid);
+		else
+			look_at_registers(w, thread, i);
+	}
+}
+
+/* ---- the whole ---- */
+
+static gint
+by_start(gconstpointer a, gconstpointer b)
+{
+	const guint64 *x = a, *y = b; /* each begins with it */
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void
+arrange(work *w)
+{
+	guint64 high = 0;
+	for (guint i = 0; i < w->moved->len; i++) {
+		const hd_moved *moved = &g_array_index(w->moved, hd_moved, i);
+		place there = {moved->to, moved->to + moved->new_size};
+		g_array_append_val(w->places, there);
+	}
+	g_array_sort(w->places, by_start);
+	g_array_sort(w->moved, by_start);
+	w->low = G_MAXUINT64;
+	for (guint i = 0; i < w->moved->len; i++) {
+		const hd_moved *moved = &g_array_index(w->moved, hd_moved, i);
+		w->low = MIN(w->low, moved->from);
+		high = MAX(high, moved->from + moved->old_size);
+	}
+	w->span = high - w->low;
+}
+
+static void
+write_objects(work *w)
+{
+	for (guint i = 0; i < w->moved->len && !w->error; i++) {
+		const hd_moved *moved = &g_array_index(w->moved, hd_moved, i);
+		guint8 *before = g_malloc(moved->new_size + 1);
+		look_at_new_bytes(w, moved);
+		if (hd_memory_read(w->process.reader, moved->to, before, moved->new_size))
+			add_write(w, moved->to, before, moved->now, moved->new_size);
+		else
+			refuse(w, HD_ERROR_IO, "cannot read where %s is to be in process %d", moved->name,
+			       (int)w->process.pid);
+		g_free(before);
+	}
+}
+
+static void
+moved_clear(gpointer data)
+{
+	g_free(((hd_moved *)data)->now);
+}
+
+hd_own_writes *
+hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *process, GError **error)
+{
+	work w = {.reshape = &commit->reshape, .process = {process->pid, process->reader}};
+	char *why = NULL;
+	w.writes = hd_own_writes_new();
+	w.moved = g_array_new(false, true, sizeof(hd_moved));
+	g_array_set_clear_func(w.moved, moved_clear);
+	w.places = g_array_new(false, false, sizeof(place));
+	w.chunk = g_malloc(CHUNK);
+	if (hd_fault("target.reshape"))
+		refuse(&w, HD_ERROR_IO, "the change of shapes was made to fail");
+	else if (!w.reshape->convert(&w.process, w.moved, w.reshape->data, &why))
+		refuse(&w, HD_ERROR_UNSUPPORTED, "%s", why);
+	arrange(&w);
+	if (!w.error && w.moved->len) {
+		write_objects(&w);
+		if (!w.error)
+			look_through_memory(&w);
+		look_at_descriptors(&w);
+		look_at_threads(&w, stop);
+	}
+	g_free(why);
+	g_free(w.chunk);
+	g_array_unref(w.moved);
+	g_array_unref(w.places);
+	if (!w.error)
+		return w.writes;
+	hd_own_registers_restore(w.writes, stop);
+	hd_own_writes_free(w.writes);
+	g_propagate_error(error, w.error);
+	return NULL;
+}
+
+void
+hd_own_registers_restore(const hd_own_writes *writes, hd_stop *stop)
+{
+	for (guint i = 0; i < writes->registers->len; i++) {
+		const hd_own_registers *before = &g_array_index(writes->registers, hd_own_registers, i);
+		hd_thread *thread = &g_array_index(stop->threads, hd_thread, before->thread);
+		thread->regs = before->regs;
+		thread->changed = before->changed;
+	}
+}
