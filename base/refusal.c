@@ -20,6 +20,8 @@ static const struct {
 			       "remove the references too, or undo the deletion"},
 	[HD_REFUSE_CONST_SHARED] = {"HD106", "a constant that other modules refer to changed its size",
 				    "declare it static in the module that uses it, or restart the program"},
+	[HD_REFUSE_LIVE_DATA] = {"HD107", "objects in memory cannot take their new shape",
+				 "undo the edit, or restart the program"},
 	[HD_REFUSE_SYMBOL_MISSING] = {"HD201", "nothing in the program defines a symbol that the new code needs",
 				      "save the file that defines it, or restart the program linked with the library"},
 	[HD_REFUSE_RELOCATION] = {"HD202", "a reference cannot be made from where new code must live",

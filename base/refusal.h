@@ -13,6 +13,7 @@ typedef enum {
 	HD_REFUSE_TLS_NEW,	  /* HD104 a new thread-local variable */
 	HD_REFUSE_DELETED,	  /* HD105 deleted, and something still refers to it */
 	HD_REFUSE_CONST_SHARED,	  /* HD106 a constant that other modules use changed its size */
+	HD_REFUSE_LIVE_DATA,	  /* HD107 objects in memory cannot take their new shape */
 	HD_REFUSE_SYMBOL_MISSING, /* HD201 nothing loaded defines the symbol */
 	HD_REFUSE_RELOCATION,	  /* HD202 a relocation that cannot be made here */
 	HD_REFUSE_ENTRY,	  /* HD203 no room for a jump at a function's entry */

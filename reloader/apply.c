@@ -103,7 +103,7 @@ emit_failed(hd_update *update)
 static bool
 is_changed(const hd_job *job)
 {
-	return job->diff && (!hd_diff_empty(job->diff) || (job->also && g_hash_table_size(job->also)));
+	return job->diff && (!hd_diff_empty(job->diff) || (job->also && g_hash_table_size(job->also)) || job->relinks);
 }
 
 /* Back from "building" for those that neither failed nor are held. */
@@ -264,7 +264,7 @@ find_differences(const hd_update *update, hd_job *job)
 }
 
 static hd_refusal *
-compare(const hd_update *update, hd_job *job)
+compare(hd_update *update, hd_job *job)
 {
 	const hd_reloader *reloader = update->reloader;
 	adopt_base(reloader, job);
@@ -276,9 +276,16 @@ compare(const hd_update *update, hd_job *job)
 	if (!job->object)
 		return hd_judge_unreadable(HD_REFUSE_OBJECT, job, error);
 	find_differences(update, job);
-	if (!is_changed(job))
-		return NULL;
-	job->unit = hd_unit_read_object(job->result->object, &error);
+	return is_changed(job) ? hd_apply_examine(update, job) : NULL;
+}
+
+hd_refusal *
+hd_apply_examine(hd_update *update, hd_job *job)
+{
+	const hd_reloader *reloader = update->reloader;
+	GError *error = NULL;
+	if (!job->unit)
+		job->unit = hd_unit_read_object(job->result->object, &error);
 	if (!job->unit && update->kind != HD_UPDATE_INSTANT)
 		return hd_judge_unreadable(HD_REFUSE_DEBUG_INFO, job, error);
 	g_clear_error(&error);
@@ -326,8 +333,16 @@ place(hd_update *update, hd_job *job)
 	/* What libtcc says of its objects has neither types nor data; what changed has neither, too. */
 	bool instant = update->kind == HD_UPDATE_INSTANT;
 	const hd_unit *unit = instant ? NULL : job->unit;
-	job->plan =
-		hd_plan_new(job->diff, running, unit, copy->bindings, fitting_of(update->reloader, copy), job->also);
+	job->plan = hd_plan_new(&(hd_plan_request){
+		.diff = job->diff,
+		.running = running,
+		.unit = unit,
+		.bindings = copy->bindings,
+		.fitting = fitting_of(update->reloader, copy),
+		.also = job->also,
+		.reshapes = job->reshapes,
+		.moved = update->moved,
+	});
 	hd_link_request request = {
 		.target = r->target,
 		.scope = r->scope,
@@ -335,6 +350,7 @@ place(hd_update *update, hd_job *job)
 		.bindings = copy->bindings,
 		.diff = job->diff,
 		.plan = job->plan,
+		.reshapes = job->reshapes,
 		.unit = unit,
 		.signatures = instant ? running : unit,
 		.instant = instant,
@@ -389,6 +405,8 @@ refusal_of(const GError *error)
 		return hd_refusal_new(HD_REFUSE_BUSY, NULL, "%s", error->message);
 	case HD_ERROR_DENIED:
 		return hd_refusal_new(HD_REFUSE_DENIED, NULL, "%s", error->message);
+	case HD_ERROR_UNSUPPORTED:
+		return hd_refusal_new(HD_REFUSE_LIVE_DATA, NULL, "%s", error->message);
 	default:
 		return hd_refusal_new(HD_REFUSE_TARGET, NULL, "%s", error->message);
 	}
@@ -593,6 +611,7 @@ static bool
 try_commit(hd_update *update, bool together, int deadline_ms, hd_commit_result *result, GError **error)
 {
 	hd_commit *commit = hd_commit_new();
+	hd_reshaping reshaping = {.linked = g_ptr_array_new()};
 	for (guint i = 0; i < update->jobs->len; i++) {
 		hd_job *job = job_at(update, i);
 		if (!is_changed(job))
@@ -604,7 +623,9 @@ try_commit(hd_update *update, bool together, int deadline_ms, hd_commit_result *
 			hd_target_jit_add(update->reloader->target, commit, job->jit_image,
 					  g_bytes_get_size(hd_linked_artefact(job->linked)), &job->jit);
 	}
+	hd_migrate_stage(update, &reshaping, commit);
 	bool done = hd_target_commit(update->reloader->target, commit, deadline_ms, result, error);
+	g_ptr_array_unref(reshaping.linked);
 	hd_commit_free(commit);
 	return done;
 }
@@ -703,6 +724,7 @@ compare_jobs(hd_update *update, GPtrArray *refusals)
 static void
 judge_jobs(hd_update *update, GPtrArray *refusals, GPtrArray *warnings)
 {
+	hd_migrate_forget(update);
 	for (guint i = 0; i < update->jobs->len && update->kind != HD_UPDATE_INSTANT; i++) {
 		hd_job *job = job_at(update, i);
 		if (!is_changed(job))
@@ -711,6 +733,7 @@ judge_jobs(hd_update *update, GPtrArray *refusals, GPtrArray *warnings)
 		hd_judge_deletions(update, job, refusals);
 		hd_judge_constants(update, job, refusals);
 	}
+	hd_migrate_prepare(update, refusals);
 }
 
 /* Back to where nothing was built. */
@@ -722,6 +745,7 @@ forget_objects(hd_update *update)
 		hd_job *job = job_at(update, i);
 		g_clear_pointer(&job->diff, hd_diff_free);
 		g_clear_pointer(&job->also, g_hash_table_unref);
+		g_clear_pointer(&job->reshapes, g_hash_table_unref);
 		g_clear_pointer(&job->unit, hd_unit_free);
 		g_clear_pointer(&job->object, hd_object_unref);
 	}

@@ -50,9 +50,8 @@ will_use(const hd_update *update, const hd_copy *copy, const char *name)
 	return object ? hd_object_refers_to(object, name) : hd_copy_uses(copy, name);
 }
 
-/* Entries of functions of units whose coming object is known: what those refer to is judged by it. */
-static GArray *
-judged_entries(const hd_update *update)
+GArray *
+hd_judge_entries(const hd_update *update)
 {
 	GArray *entries = g_array_new(FALSE, FALSE, sizeof(guint64));
 	const GPtrArray *modules = update->reloader->model->modules;
@@ -78,7 +77,7 @@ users_of(const hd_update *update, const hd_job *job, const char *name)
 {
 	hd_loaded *home = job->copy->home;
 	const hd_image_symbol *symbol = hd_image_global(home->image, name);
-	GArray *judged = judged_entries(update);
+	GArray *judged = hd_judge_entries(update);
 	GPtrArray *users = symbol && symbol->kind != HD_SYMBOL_TLS
 				   ? hd_referrers(home, home->bias + symbol->address,
 						  home->bias + symbol->address + MAX(symbol->size, 1), judged)
@@ -275,7 +274,7 @@ hd_judge_types(hd_update *update, hd_job *job, GPtrArray *refusals, GPtrArray *w
 		hd_refusal *refusal = hd_refusal_copy(g_ptr_array_index(verdict->refusals, i));
 		g_free(refusal->module);
 		refusal->module = g_strdup(module);
-		if (can_live_with(update, job, refusal))
+		if (can_live_with(update, job, refusal) || hd_migrate_answers(update, job, running, refusal, refusals))
 			hd_refusal_free(refusal);
 		else
 			g_ptr_array_add(refusals, refusal);

@@ -6,6 +6,7 @@ reloader_libreloader_a_SOURCES = \
 	reloader/examine.c \
 	reloader/join.c \
 	reloader/judge.c \
+	reloader/migrate.c \
 	reloader/pins.c \
 	reloader/private.h \
 	reloader/promote.c \

@@ -83,7 +83,9 @@ typedef struct {
 	hd_object *object;
 	hd_unit *unit;
 	hd_diff *diff;
-	GHashTable *also; /* set of names: what switches although it is the same; NULL: nothing */
+	GHashTable *also;     /* set of names: what switches although it is the same; NULL: nothing */
+	GHashTable *reshapes; /* char *key -> hd_migration *: data that change their shape; NULL: none */
+	bool relinks;	      /* it has some, or uses some that move */
 	hd_plan *plan;
 	hd_linked *linked;
 	guint64 jit, jit_image;
@@ -104,7 +106,10 @@ struct hd_update {
 	GPtrArray *jobs;  /* of hd_job * */
 	guint running;	  /* builds not finished yet */
 	gint64 written_ns, begun_ns, built_ns;
-	bool warned; /* said already that ptrace is denied */
+	bool warned;   /* said already that ptrace is denied */
+	bool reshapes; /* some type or variable changes its shape, and can be migrated as far as types tell */
+	GPtrArray *changed_types; /* migrate.c's; NULL: none */
+	GHashTable *moved;	  /* set of names: globals that get new room; NULL: none */
 	guint retry_source;
 };
 
@@ -167,6 +172,8 @@ typedef enum {
 
 /* Every build is done: one outcome. */
 hd_applied hd_apply(hd_update *update);
+/* Reads the job's debug information and binds its names. A refusal is the caller's; NULL: done. */
+hd_refusal *hd_apply_examine(hd_update *update, hd_job *job);
 
 /* ---- judge.c: would it break the program ---- */
 /* Takes the error, which may be NULL. */
@@ -177,6 +184,30 @@ const hd_unit *hd_judge_running_unit(const hd_copy *copy, GError **error);
 void hd_judge_types(hd_update *update, hd_job *job, GPtrArray *refusals, GPtrArray *warnings);
 void hd_judge_deletions(hd_update *update, hd_job *job, GPtrArray *refusals);
 void hd_judge_constants(hd_update *update, hd_job *job, GPtrArray *refusals);
+
+/* Entries of functions (of guint64) of units whose coming or running object is known: what those refer to is judged by
+ * it. */
+GArray *hd_judge_entries(const hd_update *update);
+
+/* ---- migrate.c: living data whose shape changes ---- */
+/* Whether migration may answer a refusal of shape; where it cannot, others are appended. false: the refusal stands. */
+bool hd_migrate_answers(hd_update *update, hd_job *job, const hd_unit *running, const hd_refusal *refusal,
+			GPtrArray *refusals);
+/* Every job is judged: which data change their shape, and who has to be linked anew with them. */
+void hd_migrate_prepare(hd_update *update, GPtrArray *refusals);
+/* What judging and preparing have noted. */
+void hd_migrate_forget(hd_update *update);
+/* One change of shapes, forward or back, of what was linked. */
+typedef struct {
+	GPtrArray *linked; /* of hd_linked * */
+	bool back;
+} hd_reshaping;
+/* false: nothing changes its shape. work must outlive the commit. */
+bool hd_reshaping_stage(hd_reshaping *work, hd_commit *commit);
+/* Nobody may be in code of the copy that is not in force once the version has come or gone. */
+void hd_migrate_exclude_other(const hd_copy *copy, int version, hd_commit *commit);
+/* Adds to the commit what changes, and that nobody is in code that knows the old shape; work must outlive it. */
+void hd_migrate_stage(hd_update *update, hd_reshaping *work, hd_commit *commit);
 
 /* ---- join.c: sources that are not in the program yet ---- */
 /* Makes modules of those that may join with this update. */

@@ -7,34 +7,49 @@
 
 #define UNDO_DEADLINE_MS 500
 
-typedef void each_copy(hd_copy *copy, int version, bool undone, hd_commit *commit);
+typedef struct {
+	hd_commit *commit;
+	hd_reshaping reshaping;
+} undoing;
+
+typedef void each_copy(hd_copy *copy, int version, bool undone, undoing *work);
 
 static void
-mark(hd_copy *copy, int version, bool undone, hd_commit *commit)
+mark(hd_copy *copy, int version, bool undone, undoing *work)
 {
-	(void)commit;
+	(void)work;
 	hd_bindings_mark(copy->bindings, version, undone);
 }
 
 static void
-redirect(hd_copy *copy, int version, bool undone, hd_commit *commit)
+redirect(hd_copy *copy, int version, bool undone, undoing *work)
 {
 	GHashTableIter iter;
 	gpointer function;
 	g_hash_table_iter_init(&iter, copy->bindings->functions);
 	while (g_hash_table_iter_next(&iter, NULL, &function))
-		hd_function_redirect(function, commit);
+		hd_function_redirect(function, work->commit);
 	for (guint i = 0; i < copy->revisions->len; i++) {
 		const hd_revision *revision = g_ptr_array_index(copy->revisions, i);
-		if (revision->version == version && revision->linked)
-			hd_linked_revert_data(revision->linked, commit, !undone);
+		if (revision->version != version || !revision->linked)
+			continue;
+		hd_linked_revert_data(revision->linked, work->commit, !undone);
+		g_ptr_array_add(work->reshaping.linked, revision->linked);
 	}
 }
 
+/* Where data change their shape, nobody may be in code that knows the other. */
 static void
-settle(hd_copy *copy, int version, bool undone, hd_commit *commit)
+exclude(hd_copy *copy, int version, bool undone, undoing *work)
 {
-	(void)commit;
+	(void)undone;
+	hd_migrate_exclude_other(copy, version, work->commit);
+}
+
+static void
+settle(hd_copy *copy, int version, bool undone, undoing *work)
+{
+	(void)work;
 	GHashTableIter iter;
 	gpointer function;
 	g_hash_table_iter_init(&iter, copy->bindings->functions);
@@ -50,14 +65,14 @@ settle(hd_copy *copy, int version, bool undone, hd_commit *commit)
 }
 
 static void
-for_each_copy(const hd_transaction *transaction, bool undone, hd_commit *commit, each_copy *each)
+for_each_copy(const hd_transaction *transaction, bool undone, undoing *work, each_copy *each)
 {
 	for (guint p = 0; p < transaction->parts->len; p++) {
 		const hd_part *part = g_ptr_array_index(transaction->parts, p);
 		for (guint c = 0; c < part->module->copies->len; c++) {
 			hd_copy *copy = g_ptr_array_index(part->module->copies, c);
 			if (copy->bindings && hd_copy_has_version(copy, part->version))
-				each(copy, part->version, undone, commit);
+				each(copy, part->version, undone, work);
 		}
 	}
 }
@@ -117,12 +132,15 @@ hd_undo_last(hd_reloader *r, const char *name, bool again, GError **error)
 		return false;
 	hd_promote_cancel(r);
 	gint64 asked_ns = hd_now_ns();
-	hd_commit *commit = hd_commit_new();
+	undoing work = {hd_commit_new(), {g_ptr_array_new(), !again}};
 	for_each_copy(transaction, !again, NULL, mark);
-	for_each_copy(transaction, !again, commit, redirect);
+	for_each_copy(transaction, !again, &work, redirect);
+	if (hd_reshaping_stage(&work.reshaping, work.commit))
+		for_each_copy(transaction, !again, &work, exclude);
 	hd_commit_result result = {0};
-	bool done = hd_target_commit(r->target, commit, UNDO_DEADLINE_MS, &result, error);
-	hd_commit_free(commit);
+	bool done = hd_target_commit(r->target, work.commit, UNDO_DEADLINE_MS, &result, error);
+	hd_commit_free(work.commit);
+	g_ptr_array_unref(work.reshaping.linked);
 	if (!done) {
 		for_each_copy(transaction, again, NULL, mark);
 		return false;

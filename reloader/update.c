@@ -23,6 +23,7 @@ job_free(hd_job *job)
 	g_clear_pointer(&job->base, hd_build_result_free);
 	g_clear_pointer(&job->attempt, hd_attempt_free);
 	g_clear_pointer(&job->also, g_hash_table_unref);
+	g_clear_pointer(&job->reshapes, g_hash_table_unref);
 	g_clear_pointer(&job->diff, hd_diff_free);
 	g_clear_pointer(&job->plan, hd_plan_free);
 	g_clear_pointer(&job->object, hd_object_unref);
@@ -49,6 +50,7 @@ void
 hd_update_free(hd_update *update)
 {
 	g_clear_handle_id(&update->retry_source, g_source_remove);
+	hd_migrate_forget(update);
 	g_ptr_array_unref(update->jobs);
 	g_ptr_array_unref(update->files);
 	g_hash_table_unref(update->work);

@@ -27,10 +27,10 @@ typedef struct {
 	guint8 original[HD_ARCH_JUMP];
 	guint8 now[HD_ARCH_JUMP];
 	bool undone;
-	guint lineage;	     /* callers of one lineage agree with its bodies on arguments and result: their entries lead
-				to its newest body, and to no other's */
-	bool instant;	     /* built by libtcc */
-	bool says_the_same;  /* it is there for others' sake: the source is that of the body before it */
+	guint lineage;	    /* callers of one lineage agree with its bodies on arguments and result: their entries lead
+			       to its newest body, and to no other's */
+	bool instant;	    /* built by libtcc */
+	bool says_the_same; /* it is there for others' sake: the source is that of the body before it */
 } hd_body;
 
 typedef struct {

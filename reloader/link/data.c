@@ -57,6 +57,18 @@ bind_datum(hd_linked *l, guint index)
 	return refusal;
 }
 
+/* NULL: it keeps its shape. */
+static hd_migration *
+migration_of(const hd_linked *l, guint index)
+{
+	if (!l->r.reshapes || !hd_link_is_datum(hd_link_atom(l, index)))
+		return NULL;
+	char *key = hd_plan_datum_key(l->object, index, l->r.unit);
+	hd_migration *migration = g_hash_table_lookup(l->r.reshapes, key);
+	g_free(key);
+	return migration;
+}
+
 /* Only what the placed code or a written datum can reach needs an address. */
 static bool *
 reachable_data(const hd_linked *l)
@@ -64,7 +76,8 @@ reachable_data(const hd_linked *l)
 	bool *reachable = g_new0(bool, l->n_atoms + 1);
 	for (guint i = 0; i < l->n_atoms; i++) {
 		const hd_atom *atom = hd_link_atom(l, i);
-		bool differs = hd_link_is_datum(atom) && hd_diff_fate(l->r.diff, i) != HD_ATOM_SAME;
+		bool differs =
+			(hd_link_is_datum(atom) && hd_diff_fate(l->r.diff, i) != HD_ATOM_SAME) || migration_of(l, i);
 		if (differs)
 			reachable[i] = true;
 		for (guint n = 0; (l->r.plan->place[i] || differs) && n < atom->n_relocs; n++)
@@ -161,6 +174,30 @@ change_initialiser(hd_linked *l, guint index, GBytes *image)
 	}
 }
 
+/* An object of another shape: what its new fields begin with. Takes the image. */
+static void
+change_shape(hd_linked *l, guint index, hd_migration *migration, GBytes *image)
+{
+	char *key = hd_plan_datum_key(l->object, index, l->r.unit);
+	hd_datum *datum = hd_bindings_datum(l->r.bindings, key);
+	GBytes *initial = hd_bind_initial(datum, l->r.scope, l->r.target, l->r.home);
+	guint64 tail = hd_migration_tail(migration, datum->size);
+	hd_linked_reshape reshape = {
+		.key = key,
+		.from = datum->address,
+		.to = l->address[index],
+		.migration = migration,
+		.tail = tail,
+		.old_size = hd_migration_old_size(migration, tail),
+		.new_size = hd_migration_new_size(migration, tail),
+		.basis = image,
+		.initial = initial ? g_bytes_ref(initial) : NULL,
+		.kept = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_bytes_unref),
+		.taken = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_bytes_unref),
+	};
+	g_array_append_val(l->reshapes, reshape);
+}
+
 /* Without an old object the bytes decide, unless they hold addresses, which always differ. */
 static bool
 may_differ(const hd_linked *l, guint index)
@@ -175,14 +212,17 @@ hd_link_prepare_data(hd_linked *l)
 {
 	for (guint i = 0; i < l->n_atoms; i++) {
 		const hd_atom *atom = hd_link_atom(l, i);
+		hd_migration *migration = migration_of(l, i);
 		bool changed = hd_link_is_datum(atom) && !l->r.plan->place[i] && l->address[i] && may_differ(l, i);
-		if (hd_link_is_tls(atom) || !(l->fresh_atom[i] || changed))
+		if (hd_link_is_tls(atom) || !(l->fresh_atom[i] || changed || migration))
 			continue;
 		GBytes *image = NULL;
 		hd_refusal *refusal = initial_image(l, i, &image);
 		if (refusal)
 			return refusal;
-		if (!l->fresh_atom[i])
+		if (migration)
+			change_shape(l, i, migration, g_bytes_ref(image));
+		else if (!l->fresh_atom[i])
 			change_initialiser(l, i, image);
 		else if (!is_zero(image))
 			add_write(l, hd_plan_datum_key(l->object, i, l->r.unit), l->address[i], NULL, image, NULL,

@@ -14,6 +14,16 @@ data_write_clear(hd_data_write *write)
 	g_clear_pointer(&write->before, g_bytes_unref);
 }
 
+static void
+reshape_clear(hd_linked_reshape *reshape)
+{
+	g_free(reshape->key);
+	g_clear_pointer(&reshape->basis, g_bytes_unref);
+	g_clear_pointer(&reshape->initial, g_bytes_unref);
+	g_hash_table_unref(reshape->kept);
+	g_hash_table_unref(reshape->taken);
+}
+
 const hd_atom *
 hd_link_atom(const hd_linked *l, guint index)
 {
@@ -112,6 +122,10 @@ linked_new(const hd_link_request *request)
 	l->permanent = g_new0(guint64, l->n_targets + 1);
 	l->writes = g_array_new(FALSE, TRUE, sizeof(hd_data_write));
 	g_array_set_clear_func(l->writes, (GDestroyNotify)data_write_clear);
+	if (l->r.reshapes)
+		g_hash_table_ref(l->r.reshapes);
+	l->reshapes = g_array_new(FALSE, TRUE, sizeof(hd_linked_reshape));
+	g_array_set_clear_func(l->reshapes, (GDestroyNotify)reshape_clear);
 	l->kept = g_ptr_array_new_with_free_func(g_free);
 	l->staged = g_ptr_array_new();
 	l->brought = g_ptr_array_new_with_free_func(g_free);
@@ -153,6 +167,8 @@ hd_linked_free(hd_linked *l, bool discard)
 	g_free(l->stub);
 	g_free(l->permanent);
 	g_array_unref(l->writes);
+	g_array_unref(l->reshapes);
+	g_clear_pointer(&l->r.reshapes, g_hash_table_unref);
 	g_ptr_array_unref(l->kept);
 	g_free(l->fresh_atom);
 	g_ptr_array_unref(l->announced);
@@ -219,7 +235,7 @@ require_untouched(hd_linked *l, guint index, hd_commit *commit)
 	char *key = hd_plan_datum_key(l->object, index, l->r.unit);
 	hd_datum *datum = hd_bindings_datum(l->r.bindings, key);
 	GBytes *initial = datum ? hd_bind_initial(datum, l->r.scope, l->r.target, l->r.home) : NULL;
-	if (initial)
+	if (initial && !(l->r.reshapes && g_hash_table_contains(l->r.reshapes, key)))
 		hd_commit_write(commit, datum->address, initial, initial, HD_WRITE_REQUIRED);
 	g_free(key);
 }
@@ -330,10 +346,36 @@ publish(hd_linked *l)
 	}
 }
 
+/* What the datum held at first, in the shape that it has now. */
+static void
+settle_reshapes(const hd_linked *l, bool again)
+{
+	for (guint i = 0; i < l->reshapes->len; i++) {
+		hd_linked_reshape *reshape = &g_array_index(l->reshapes, hd_linked_reshape, i);
+		hd_datum *datum = hd_bindings_datum(l->r.bindings, reshape->key);
+		GHashTable *kept = reshape->kept;
+		reshape->kept = reshape->taken;
+		reshape->taken = kept;
+		g_hash_table_remove_all(kept);
+		GBytes *initial = again ? reshape->basis : reshape->initial;
+		if (!datum)
+			continue;
+		g_clear_pointer(&datum->initial, g_bytes_unref);
+		datum->initial = initial ? g_bytes_ref(initial) : NULL;
+	}
+}
+
+GArray *
+hd_linked_reshapes(const hd_linked *l)
+{
+	return l->reshapes;
+}
+
 void
 hd_linked_settle(hd_linked *l, const GArray *skipped, GPtrArray *kept)
 {
 	publish(l);
+	settle_reshapes(l, true);
 	for (guint i = 0; i < l->writes->len; i++)
 		settle_write(l, &g_array_index(l->writes, hd_data_write, i), skipped, kept);
 	for (guint i = 0; i < l->kept->len; i++)
@@ -357,9 +399,23 @@ hd_linked_revert_data(const hd_linked *l, hd_commit *commit, bool again)
 	}
 }
 
+/* Code that is built from now on must find globals where they are. */
+static void
+find_again(const hd_linked *l, const hd_linked_reshape *reshape, guint64 address)
+{
+	const hd_image_symbol *symbol = hd_image_global(l->r.home->image, reshape->key);
+	if (reshape->from != reshape->to && (symbol || g_hash_table_contains(l->r.home->added, reshape->key)))
+		hd_scope_add(l->r.home, reshape->key, address);
+}
+
 void
 hd_linked_reverted(hd_linked *l, bool again)
 {
+	for (guint i = 0; i < l->reshapes->len; i++) {
+		const hd_linked_reshape *reshape = &g_array_index(l->reshapes, hd_linked_reshape, i);
+		find_again(l, reshape, again ? reshape->to : reshape->from);
+	}
+	settle_reshapes(l, again);
 	for (guint i = 0; i < l->writes->len; i++) {
 		const hd_data_write *write = &g_array_index(l->writes, hd_data_write, i);
 		hd_datum *datum = hd_bindings_datum(l->r.bindings, write->key);

@@ -14,6 +14,7 @@
 #include "base/refusal.h"
 #include "reloader/link/bind.h"
 #include "reloader/link/plan.h"
+#include "reloader/types/migration.h"
 
 typedef struct hd_linked hd_linked;
 
@@ -26,6 +27,7 @@ typedef struct {
 	const hd_plan *plan;
 	const hd_unit *unit;	   /* of the new object; NULL: it describes no data */
 	const hd_unit *signatures; /* where the functions' parameters stand */
+	GHashTable *reshapes;	   /* char *key -> hd_migration *, as the plan's; referenced */
 	bool instant;		   /* built by libtcc: another build of the same is to follow */
 	bool spares_registers; /* the program's own callers may rely on what its own callees leave alone (-fipa-ra) */
 	int version, transaction;
@@ -38,6 +40,22 @@ hd_refusal *hd_link_relocate(hd_linked *linked);
 void hd_linked_free(hd_linked *linked, bool discard);
 
 void hd_linked_stage(hd_linked *linked, hd_commit *commit);
+
+/* A datum that changes its shape with the commit. */
+typedef struct {
+	char *key;
+	guint64 from, to; /* the same: it keeps its place */
+	hd_migration *migration;
+	guint64 tail; /* hd_migration_tail */
+	gsize old_size, new_size;
+	GBytes *basis;	   /* what its new fields begin with, in its new shape */
+	GBytes *initial;   /* hd_datum.initial, of its old shape; NULL: not known */
+	GHashTable *kept;  /* pid -> GBytes *: what that process had before the last change of its shape */
+	GHashTable *taken; /* the same for the change that is under way */
+} hd_linked_reshape;
+
+/* Of hd_linked_reshape. The commit's work is the caller's. */
+GArray *hd_linked_reshapes(const hd_linked *linked);
 
 /* How many functions of the program switch to a new body. */
 guint hd_linked_switches(const hd_linked *linked);

@@ -51,6 +51,7 @@ struct hd_linked {
 	bool *fresh_atom;
 	GPtrArray *announced; /* of char *: names made known to the transaction's other modules */
 	GArray *writes;	      /* of hd_data_write */
+	GArray *reshapes;     /* of hd_linked_reshape */
 	GPtrArray *kept;      /* keys of data whose initialiser cannot be compared */
 	GPtrArray *staged;    /* of hd_function *: got a body */
 	GPtrArray *brought;   /* of char *: functions added to the bindings */

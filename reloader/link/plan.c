@@ -100,6 +100,7 @@ typedef struct {
 	const hd_unit *running, *unit;
 	const hd_bindings *bindings;
 	hd_plan_fitting fitting;
+	GHashTable *reshapes, *moved;
 } planner;
 
 static const hd_atom *
@@ -134,10 +135,25 @@ changes_writability(const planner *p, guint index)
 	       (atom_of(p, index)->kind == HD_ATOM_CONST);
 }
 
+/* An object of another shape that no longer fits where it is. */
+static bool
+outgrows_its_room(const planner *p, guint index)
+{
+	const hd_atom *atom = atom_of(p, index);
+	if (!p->reshapes || !atom->name)
+		return false;
+	char *key = hd_plan_datum_key(p->object, index, p->unit);
+	const hd_datum *datum = g_hash_table_contains(p->reshapes, key) ? hd_bindings_datum(p->bindings, key) : NULL;
+	g_free(key);
+	return datum && datum->size < atom->size;
+}
+
 /* A writable datum that cannot go on where it is: a table of functions that grew, a former constant. */
 static bool
 needs_new_room(const planner *p, guint index)
 {
+	if (outgrows_its_room(p, index))
+		return true;
 	const hd_atom *atom = atom_of(p, index);
 	const hd_datum *datum = hd_plan_is_function_table(p->object, index) ? bound_datum(p, index) : NULL;
 	bool writable = atom->name && (atom->kind == HD_ATOM_DATA || atom->kind == HD_ATOM_ZERO) &&
@@ -175,9 +191,14 @@ moves(const planner *p, guint index)
 static bool
 refers_to_moving(const planner *p, const hd_atom *atom)
 {
-	for (guint i = 0; i < atom->n_relocs; i++)
-		if (atom->relocs[i].atom != HD_NONE && moves(p, atom->relocs[i].atom))
+	for (guint i = 0; i < atom->n_relocs; i++) {
+		const hd_reloc *reloc = &atom->relocs[i];
+		if (reloc->atom != HD_NONE
+			    ? moves(p, reloc->atom)
+			    : p->moved && g_hash_table_contains(p->moved,
+								hd_object_external(p->object, reloc->external)->name))
 			return true;
+	}
 	return false;
 }
 
@@ -347,9 +368,10 @@ report_differences(planner *p)
 }
 
 hd_plan *
-hd_plan_new(const hd_diff *diff, const hd_unit *running, const hd_unit *unit, const hd_bindings *bindings,
-	    hd_plan_fitting fitting, GHashTable *also)
+hd_plan_new(const hd_plan_request *request)
 {
+	const hd_diff *diff = request->diff;
+	GHashTable *also = request->also;
 	hd_object *object = hd_diff_now(diff);
 	hd_plan *plan = g_new0(hd_plan, 1);
 	plan->n_atoms = hd_object_n_atoms(object);
@@ -358,7 +380,15 @@ hd_plan_new(const hd_diff *diff, const hd_unit *running, const hd_unit *unit, co
 	plan->renew = g_new0(bool, plan->n_atoms + 1);
 	plan->functions = g_ptr_array_new_with_free_func(g_free);
 	plan->data = g_ptr_array_new_with_free_func(g_free);
-	planner p = {plan, diff, object, running, unit, bindings, fitting};
+	planner p = {plan,
+		     diff,
+		     object,
+		     request->running,
+		     request->unit,
+		     request->bindings,
+		     request->fitting,
+		     request->reshapes,
+		     request->moved};
 	for (guint i = 0; i < plan->n_atoms; i++) {
 		const hd_atom *atom = hd_object_atom(object, i);
 		plan->renew[i] = needs_new_room(&p, i);

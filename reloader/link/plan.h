@@ -15,7 +15,7 @@
 typedef struct {
 	bool *place;   /* for each atom of the new object: a new copy goes into the program */
 	bool *renew;   /* for each atom: a writable datum gets new room, although the program has one (a table of
-			  functions that grew) */
+			  functions that grew, an object that outgrew its room) */
 	bool *lineage; /* for each atom: a function whose old entries must not lead to it */
 	guint n_atoms;
 	GPtrArray *functions; /* of char *: source names of what differs, sorted; what is reported */
@@ -31,11 +31,18 @@ typedef enum {
 	HD_PLAN_ALL_FITTED,	 /* every static function may be fitted to the callers of its version (clang) */
 } hd_plan_fitting;
 
-/* running, unit: debug information of what runs and of the new object; may be NULL.
- * also: set of names of functions that switch although they are the same, and are
- * not reported; NULL: none. */
-hd_plan *hd_plan_new(const hd_diff *diff, const hd_unit *running, const hd_unit *unit, const hd_bindings *bindings,
-		     hd_plan_fitting fitting, GHashTable *also);
+typedef struct {
+	const hd_diff *diff;
+	const hd_unit *running, *unit; /* debug information of what runs and of the new object; may be NULL */
+	const hd_bindings *bindings;
+	hd_plan_fitting fitting;
+	GHashTable *also;     /* set of names of functions that switch although they are the same, and are not
+				 reported; NULL: none */
+	GHashTable *reshapes; /* char *key -> hd_migration *: data that change their shape; NULL: none */
+	GHashTable *moved;    /* set of names of other units' data that get new room; NULL: none */
+} hd_plan_request;
+
+hd_plan *hd_plan_new(const hd_plan_request *request);
 
 /* A private writable table of functions: code rather than state, as long as the program never writes it. */
 bool hd_plan_is_function_table(const hd_object *object, guint atom);

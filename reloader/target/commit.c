@@ -259,6 +259,22 @@ stack_excluded(const attempt *a, const hd_thread *thread)
 	return found;
 }
 
+/* A word that only looks like a return address, left by a call long over, must not be in the way for ever: where the
+ * whole stack can be unwound, its frames count. */
+static bool
+frames_excluded(const attempt *a, const hd_thread *thread)
+{
+	bool complete;
+	hd_sample *sample = hd_sample_take(a->target, thread);
+	GArray *frames = hd_target_unwind(a->target, sample, &complete);
+	bool found = !complete;
+	for (guint i = 0; i < frames->len && !found; i++)
+		found = word_excluded(a->commit, g_array_index(frames, hd_frame, i).pc);
+	g_array_unref(frames);
+	hd_sample_free(sample);
+	return found;
+}
+
 static bool
 busy(attempt *a, const hd_thread *thread)
 {
@@ -273,7 +289,7 @@ check_thread(attempt *a, hd_thread *thread, bool frames)
 	for (int steps = 0; counter_excluded(a->commit, thread->regs.rip); steps++)
 		if (!a->step || steps == MOST_STEPS || thread->state != HD_THREAD_STOPPED || !hd_thread_step(thread))
 			return busy(a, thread);
-	return !frames || !stack_excluded(a, thread) || busy(a, thread);
+	return !frames || !stack_excluded(a, thread) || !frames_excluded(a, thread) || busy(a, thread);
 }
 
 static bool

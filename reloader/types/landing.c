@@ -12,9 +12,22 @@ typedef struct {
 	const hd_migration *migration;
 	guint64 tail;
 	const char *pointee;
+	bool back; /* from the new object to the old one */
 	bool found, retyped, ambiguous;
 	guint64 offset;
 } search;
+
+static const hd_side *
+side_from(const search *s, const hd_step *step)
+{
+	return s->back ? &step->now : &step->old;
+}
+
+static const hd_side *
+side_to(const search *s, const hd_step *step)
+{
+	return s->back ? &step->old : &step->now;
+}
 
 static bool
 is_wanted(const search *s, const char *type)
@@ -41,10 +54,11 @@ changes_type(const hd_step *step)
 }
 
 static void
-search_leaf(search *s, const hd_step *step, guint64 offset, guint64 new_base)
+search_leaf(search *s, const hd_step *step, guint64 offset, guint64 base)
 {
-	guint64 at = step->old.at / 8, to = new_base + step->now.at / 8;
-	if (step->old.at % 8 || step->now.at % 8 || offset < at || (offset - at) * 8 >= step->old.width)
+	const hd_side *from = side_from(s, step), *there = side_to(s, step);
+	guint64 at = from->at / 8, to = base + there->at / 8;
+	if (from->at % 8 || there->at % 8 || offset < at || (offset - at) * 8 >= from->width)
 		return;
 	if (offset == at)
 		propose(s, step->type, to, changes_type(step));
@@ -52,37 +66,48 @@ search_leaf(search *s, const hd_step *step, guint64 offset, guint64 new_base)
 		propose(s, "void", to + (offset - at), false);
 }
 
-static void search_steps(search *s, guint first, guint end, guint64 offset, guint64 new_base);
+static void search_steps(search *s, guint first, guint end, guint64 offset, guint64 base);
 
 static void
-search_repeat(search *s, guint i, guint64 offset, guint64 new_base)
+search_repeat(search *s, guint i, guint64 offset, guint64 base)
 {
 	const hd_step *step = &g_array_index(s->migration->steps, hd_step, i);
-	guint64 stride = step->old.width / 8, at = step->old.at / 8, to = new_base + step->now.at / 8;
+	const hd_side *from = side_from(s, step), *there = side_to(s, step);
+	guint64 stride = from->width / 8, at = from->at / 8, to = base + there->at / 8;
 	guint64 count = step->count == HD_TAIL ? s->tail : step->count;
 	if (stride == 0 || offset < at || (offset - at) / stride >= count)
 		return;
 	if (offset == at)
 		propose(s, step->type, to, false);
 	search_steps(s, i + 1, i + 1 + step->body, (offset - at) % stride,
-		     to + (offset - at) / stride * (step->now.width / 8));
+		     to + (offset - at) / stride * (there->width / 8));
 }
 
 static void
-search_steps(search *s, guint first, guint end, guint64 offset, guint64 new_base)
+search_steps(search *s, guint first, guint end, guint64 offset, guint64 base)
 {
 	for (guint i = first; i < end; i++) {
 		const hd_step *step = &g_array_index(s->migration->steps, hd_step, i);
 		if (step->kind == HD_STEP_REPEAT) {
-			search_repeat(s, i, offset, new_base);
+			search_repeat(s, i, offset, base);
 			i += step->body;
 		} else if (step->kind != HD_STEP_INSIDE) {
 			if (step->kind != HD_STEP_OVERLAID)
-				search_leaf(s, step, offset, new_base);
-		} else if (offset == step->old.at / 8) {
-			propose(s, step->type, new_base + step->now.at / 8, false);
+				search_leaf(s, step, offset, base);
+		} else if (offset == side_from(s, step)->at / 8) {
+			propose(s, step->type, base + side_to(s, step)->at / 8, false);
 		}
 	}
+}
+
+static hd_landing
+land(search *s, guint64 offset, guint64 *out)
+{
+	search_steps(s, 0, s->migration->steps->len, offset, 0);
+	if (!s->found || s->ambiguous)
+		return s->found ? HD_LANDING_AMBIGUOUS : HD_LANDING_NONE;
+	*out = s->offset;
+	return s->retyped ? HD_LANDING_RETYPED : HD_LANDING_FOUND;
 }
 
 hd_landing
@@ -90,11 +115,15 @@ hd_migration_landing(const hd_migration *migration, guint64 tail, guint64 old_of
 		     guint64 *new_offset)
 {
 	search s = {.migration = migration, .tail = tail, .pointee = pointee};
-	search_steps(&s, 0, migration->steps->len, old_offset, 0);
-	if (!s.found || s.ambiguous)
-		return s.found ? HD_LANDING_AMBIGUOUS : HD_LANDING_NONE;
-	*new_offset = s.offset;
-	return s.retyped ? HD_LANDING_RETYPED : HD_LANDING_FOUND;
+	return land(&s, old_offset, new_offset);
+}
+
+hd_landing
+hd_migration_landing_back(const hd_migration *migration, guint64 tail, guint64 new_offset, const char *pointee,
+			  guint64 *old_offset)
+{
+	search s = {.migration = migration, .tail = tail, .pointee = pointee, .back = true};
+	return land(&s, new_offset, old_offset);
 }
 
 /* ---- pointers ---- */

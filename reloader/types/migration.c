@@ -689,3 +689,20 @@ hd_migration_of_type(const hd_unit *old, const hd_unit *now, const char *functio
 	place at = {.code = HD_REFUSE_TYPE_LAYOUT, .owner = name, .file = after->file, .line = after->line};
 	return plan(before, after, NULL, &at, refusals);
 }
+
+hd_migration *
+hd_migration_of_key(const hd_unit *old, const hd_unit *now, const char *key, GPtrArray *refusals)
+{
+	const char *slash = strchr(key, '/'), *hash = strrchr(key, '#');
+	if (!slash || !hash || hash < slash) {
+		refuse_missing(refusals, key);
+		return NULL;
+	}
+	char *function = g_strndup(key, (gsize)(slash - key));
+	char *name = g_strndup(slash + 1, (gsize)(hash - slash - 1));
+	hd_migration *migration = hd_migration_of_type(old, now, *function ? function : NULL, name,
+						       (guint)g_ascii_strtoull(hash + 1, NULL, 10), refusals);
+	g_free(function);
+	g_free(name);
+	return migration;
+}

@@ -38,6 +38,8 @@ hd_migration *hd_migration_of_variable(const hd_unit *old, const hd_unit *now, c
  * function: the one that declares it; NULL: file scope. ordinal: as for variables. */
 hd_migration *hd_migration_of_type(const hd_unit *old, const hd_unit *now, const char *function, const char *name,
 				   guint ordinal, GPtrArray *refusals);
+/* The same for a type of file scope or a function, by what hd_verdict calls it: "function/struct conn#ordinal". */
+hd_migration *hd_migration_of_key(const hd_unit *old, const hd_unit *now, const char *key, GPtrArray *refusals);
 void hd_migration_free(hd_migration *migration);
 
 /* Whether the old bytes are a valid object of the new shape as they stand. */
@@ -80,6 +82,10 @@ typedef enum {
  * pointer's type says it points to, as hd_migration_pointer says it; NULL or "void": anything. */
 hd_landing hd_migration_landing(const hd_migration *migration, guint64 tail, guint64 old_offset, const char *pointee,
 				guint64 *new_offset);
+
+/* The way back: where a pointer into the new object points in the old one. */
+hd_landing hd_migration_landing_back(const hd_migration *migration, guint64 tail, guint64 new_offset,
+				     const char *pointee, guint64 *old_offset);
 
 typedef struct {
 	guint64 old_offset, new_offset; /* bytes from the objects' starts */

@@ -116,3 +116,33 @@ hd_reach_named(const hd_unit *unit)
 	g_ptr_array_unref(types);
 	return named;
 }
+
+static bool
+holds(const hd_type *outer, const hd_type *inner, int depth)
+{
+	outer = hd_type_strip(outer);
+	if (outer == inner)
+		return true;
+	if (depth > HD_TYPE_DEPTH)
+		return false;
+	if (outer->kind == HD_TYPE_ARRAY)
+		return holds(outer->target, inner, depth + 1);
+	for (guint i = 0; outer->members && i < outer->members->len; i++)
+		if (holds(g_array_index(outer->members, hd_member, i).type, inner, depth + 1))
+			return true;
+	return false;
+}
+
+bool
+hd_reach_has_pointer(const hd_unit *unit, const char *key)
+{
+	GHashTable *named = hd_reach_named(unit);
+	const hd_type *type = g_hash_table_lookup(named, key);
+	bool found = false;
+	for (guint i = 0; type && !found && i < unit->types->len; i++) {
+		const hd_type *pointer = unit->types->pdata[i];
+		found = pointer->kind == HD_TYPE_POINTER && holds(pointer->target, type, 0);
+	}
+	g_hash_table_unref(named);
+	return found;
+}

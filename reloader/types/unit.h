@@ -70,6 +70,10 @@ bool hd_unit_line(const hd_unit *unit, guint section, guint64 address, hd_positi
 /* The first line of the file in [first, last] that there is code for; 0: none. */
 int hd_unit_code_line(const hd_unit *unit, const char *file, int first, int last);
 
+/* Whether objects of a type may be where no variable is: something points to it, or to what has it inside. key: as
+ * hd_verdict calls types. */
+bool hd_reach_has_pointer(const hd_unit *unit, const char *key);
+
 /* Whether a compiler's recorded options (DW_AT_producer) leave types out (-g1): such a unit cannot be read. */
 bool hd_producer_omits_types(const char *producer);
 

@@ -61,7 +61,7 @@ follows_from_inner(const trial *t, const hd_type *type, int depth)
 }
 
 static void
-judge_aggregate(trial *t, const hd_type *old, const hd_type *now)
+judge_aggregate(trial *t, const char *key, const hd_type *old, const hd_type *now)
 {
 	hd_difference difference;
 	if (!old->mark || !hd_type_difference(old, now, &difference))
@@ -71,6 +71,7 @@ judge_aggregate(trial *t, const hd_type *old, const hd_type *now)
 		char *name = title(now);
 		hd_refusal *refusal = refuse(t->verdict->refusals, HD_REFUSE_TYPE_LAYOUT, difference.file,
 					     difference.line, g_strdup_printf("%s: %s", name, difference.text));
+		refusal->subject = g_strdup(key);
 		if (difference.kind == HD_DIFFERENCE_ADDED)
 			hd_refusal_set_remedy(refusal,
 					      "keep the new data outside of %s, undo the edit, or restart the program",
@@ -171,7 +172,7 @@ judge_types(trial *t)
 		if (now && old->kind == HD_TYPE_ENUM)
 			judge_enum(t, old, now);
 		else if (now)
-			judge_aggregate(t, old, now);
+			judge_aggregate(t, key, old, now);
 	}
 	for (guint i = 0; i < t->old->types->len; i++) {
 		const hd_type *old = t->old->types->pdata[i];

@@ -17,7 +17,8 @@
 #include "reloader/types/unit.h"
 
 typedef struct {
-	GPtrArray *refusals; /* of hd_refusal *, in source order; empty: compatible */
+	GPtrArray *refusals; /* of hd_refusal *, in source order; empty: compatible. HD101's subject is the key of
+				hd_migration_of_key */
 	GPtrArray *warnings; /* of hd_refusal *: code unused, reason and where (enum renumbered) */
 } hd_verdict;
 
