@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "reloader/link/referrers.h"
+#include "reloader/object/resume.h"
 #include "reloader/private.h"
 
 #include <string.h>
@@ -17,8 +18,8 @@
 
 typedef struct {
 	char *key; /* of hd_migration_of_key */
-	const hd_unit *running, *now;
-	hd_position where;
+	const hd_unit *running;
+	hd_refusal *refusal; /* what is said where its objects cannot be accounted for */
 } changed_type;
 
 static void
@@ -26,7 +27,7 @@ changed_type_free(gpointer data)
 {
 	changed_type *type = data;
 	g_free(type->key);
-	hd_position_clear(&type->where);
+	hd_refusal_free(type->refusal);
 	g_free(type);
 }
 
@@ -39,13 +40,12 @@ changed_types(hd_update *update)
 }
 
 static void
-note_type(hd_update *update, hd_job *job, const hd_unit *running, const hd_refusal *refusal)
+note_type(hd_update *update, const hd_unit *running, const hd_refusal *refusal)
 {
 	changed_type *type = g_new0(changed_type, 1);
 	type->key = g_strdup(refusal->subject);
 	type->running = running;
-	type->now = job->unit;
-	type->where = hd_position_copy(&refusal->where);
+	type->refusal = hd_refusal_copy(refusal);
 	g_ptr_array_add(changed_types(update), type);
 }
 
@@ -78,7 +78,7 @@ hd_migrate_answers(hd_update *update, hd_job *job, const hd_unit *running, const
 		return false;
 	hd_migration *migration = hd_migration_of_key(running, job->unit, refusal->subject, refusals);
 	if (migration)
-		note_type(update, job, running, refusal);
+		note_type(update, running, refusal);
 	update->reshapes |= migration != NULL;
 	hd_migration_free(migration);
 	return true;
@@ -215,9 +215,9 @@ judge_bystander(const hd_update *update, const hd_copy *copy, GPtrArray *refusal
 	for (guint i = 0; unit && update->changed_types && i < update->changed_types->len; i++) {
 		const changed_type *type = g_ptr_array_index(update->changed_types, i);
 		if (has_old_shape(type, unit))
-			g_ptr_array_add(refusals,
-					cannot(first, &type->where, "%s has %s as it was, and was not saved with it",
-					       copy->module->name, strchr(type->key, '/') + 1));
+			g_ptr_array_add(refusals, cannot(first, &type->refusal->where,
+							 "%s has %s as it was, and was not saved with it",
+							 copy->module->name, strchr(type->key, '/') + 1));
 	}
 	g_hash_table_iter_init(&iter, update->moved);
 	while (g_hash_table_iter_next(&iter, &name, NULL))
@@ -283,11 +283,7 @@ judge_heap(const hd_update *update, GPtrArray *refusals)
 		const changed_type *type = g_ptr_array_index(update->changed_types, i);
 		if (!hd_reach_has_pointer(type->running, type->key))
 			continue;
-		const hd_job *first = g_ptr_array_index(update->jobs, 0);
-		g_ptr_array_add(refusals, cannot(first, &type->where,
-						 "%s changed its shape, and objects of it on the heap may be "
-						 "anywhere",
-						 strchr(type->key, '/') + 1));
+		g_ptr_array_add(refusals, hd_refusal_copy(type->refusal));
 	}
 }
 
@@ -332,7 +328,8 @@ hd_migrate_forget(hd_update *update)
 /* ---- at the commit ---- */
 
 typedef struct {
-	const hd_job *job; /* NULL: an undo */
+	const hd_update *update; /* NULL, as the job: an undo */
+	const hd_job *job;
 	const hd_copy *copy;
 	int version; /* of the copy, that comes or goes */
 	hd_commit *commit;
@@ -388,11 +385,60 @@ stays(const exclusion *e, const old_code *code)
 	return (current && current->start == code->start) || (!e->job && !has_body_of(function, e->version));
 }
 
+/* What the reference means has moved, or is another function by now whose old body is called under its old entry. */
+static bool
+means_another(const hd_reloc *reloc, void *data)
+{
+	const exclusion *e = data;
+	const hd_plan *plan = e->job->plan;
+	if (reloc->atom == HD_NONE)
+		return g_hash_table_contains(e->update->moved,
+					     hd_object_external(e->job->object, reloc->external)->name);
+	const hd_atom *atom = hd_object_atom(e->job->object, reloc->atom);
+	return plan->renew[reloc->atom] || plan->lineage[reloc->atom] ||
+	       (hd_plan_is_private(atom) && hd_diff_fate(e->job->diff, reloc->atom) != HD_ATOM_SAME);
+}
+
+static bool
+may_have_object_in_frame(const exclusion *e, const char *function)
+{
+	const GPtrArray *types = e->update->changed_types;
+	for (guint i = 0; types && i < types->len; i++) {
+		const changed_type *type = g_ptr_array_index(types, i);
+		if (hd_reach_has_local(type->running, type->key, function))
+			return true;
+	}
+	return false;
+}
+
+/* A frame of the function that is built anew may go on where all that it will still do is the same. NULL: nowhere. */
+static GArray *
+unsafe_parts(const exclusion *e, const old_code *code)
+{
+	const hd_revision *whole = e->job ? hd_copy_whole(e->copy) : NULL;
+	guint atom = whole && code->name ? hd_object_find(e->job->object, code->name) : HD_NONE;
+	guint was = atom != HD_NONE ? hd_diff_old_of(e->job->diff, atom) : HD_NONE;
+	if (was == HD_NONE || whole->version != code->version || hd_diff_old(e->job->diff) != whole->object ||
+	    hd_object_atom(whole->object, was)->size != code->end - code->start ||
+	    may_have_object_in_frame(e, code->name))
+		return NULL;
+	return hd_resume_unsafe(e->job->diff, atom, means_another, (void *)e);
+}
+
 static void
 exclude(const exclusion *e, const old_code *code)
 {
-	if (code->end > code->start && !stays(e, code))
+	if (code->end <= code->start || stays(e, code))
+		return;
+	GArray *parts = unsafe_parts(e, code);
+	if (!parts)
 		hd_commit_exclude(e->commit, code->start, code->end, true);
+	for (guint i = 0; parts && i < parts->len; i++) {
+		const hd_unsafe *part = &g_array_index(parts, hd_unsafe, i);
+		hd_commit_exclude(e->commit, code->start + part->start, code->start + part->end - 1, true);
+	}
+	if (parts)
+		g_array_unref(parts);
 }
 
 static void
@@ -419,7 +465,7 @@ exclude_other_shape(const exclusion *e)
 void
 hd_migrate_exclude_other(const hd_copy *copy, int version, hd_commit *commit)
 {
-	exclude_other_shape(&(exclusion){NULL, copy, version, commit});
+	exclude_other_shape(&(exclusion){NULL, NULL, copy, version, commit});
 }
 
 static bool
@@ -556,7 +602,7 @@ hd_migrate_stage(hd_update *update, hd_reshaping *work, hd_commit *commit)
 			continue;
 		g_ptr_array_add(work->linked, job->linked);
 		if (update->reshapes)
-			exclude_other_shape(&(exclusion){job, job->copy, job->version, commit});
+			exclude_other_shape(&(exclusion){update, job, job->copy, job->version, commit});
 	}
 	hd_reshaping_stage(work, commit);
 }

@@ -15,4 +15,6 @@ reloader_object_libobject_a_SOURCES = \
 	reloader/object/object.c \
 	reloader/object/object.h \
 	reloader/object/private.h \
-	reloader/object/relocs.c
+	reloader/object/relocs.c \
+	reloader/object/resume.c \
+	reloader/object/resume.h

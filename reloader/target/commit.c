@@ -269,7 +269,8 @@ frames_excluded(const attempt *a, const hd_thread *thread)
 	GArray *frames = hd_target_unwind(a->target, sample, &complete);
 	bool found = !complete;
 	for (guint i = 0; i < frames->len && !found; i++)
-		found = word_excluded(a->commit, g_array_index(frames, hd_frame, i).pc);
+		found = word_excluded(a->commit,
+				      g_array_index(frames, hd_frame, i).pc + (i > 0)); /* where it returns */
 	g_array_unref(frames);
 	hd_sample_free(sample);
 	return found;

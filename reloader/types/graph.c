@@ -93,7 +93,19 @@ hd_type_free(gpointer data)
 		g_array_unref(type->enumerators);
 	if (type->parameters)
 		g_ptr_array_unref(type->parameters);
+	if (type->holders)
+		g_ptr_array_unref(type->holders);
 	g_free(type);
+}
+
+void
+hd_graph_hold(hd_type *type, const char *function)
+{
+	type->local = true;
+	if (!type->holders)
+		type->holders = g_ptr_array_new();
+	if (!type->holders->len || type->holders->pdata[type->holders->len - 1] != function)
+		g_ptr_array_add(type->holders, (char *)function);
 }
 
 hd_type *

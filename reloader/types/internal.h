@@ -62,7 +62,8 @@ struct hd_type {
 	GArray *enumerators;   /* ENUM: of hd_enumerator */
 	GPtrArray *parameters; /* FUNCTION: of hd_type * */
 	bool prototyped, variadic;
-	bool local; /* an automatic variable or a parameter has it */
+	bool local;	    /* an automatic variable or a parameter has it */
+	GPtrArray *holders; /* names of functions with such a variable; NULL: none */
 	const char *file;
 	int line;
 	const char *digest; /* of its layout, made when first asked for */
@@ -133,6 +134,8 @@ hd_type *hd_graph_type(hd_unit *unit, Dwarf_Die *die);
 /* The type that an entry's DW_AT_type names; void when there is none; NULL when it is damaged. */
 hd_type *hd_graph_type_of(hd_unit *unit, Dwarf_Die *die);
 hd_type *hd_graph_new(hd_unit *unit, hd_type_kind kind);
+/* A function (NULL: not known which) has an automatic variable or a parameter of the type. */
+void hd_graph_hold(hd_type *type, const char *function);
 /* Fills a FUNCTION node from the entry of a function or of its type. false: damaged. */
 bool hd_graph_function(hd_unit *unit, hd_type *type, Dwarf_Die *die);
 /* Reads the entries of every node made so far, and of those they lead to. false: damaged. */

@@ -146,3 +146,36 @@ hd_reach_has_pointer(const hd_unit *unit, const char *key)
 	g_hash_table_unref(named);
 	return found;
 }
+
+/* What was put into its callers has its variables in their frames. */
+static bool
+is_in_every_frame(const hd_unit *unit, const char *holder)
+{
+	const hd_unit_function *function = holder ? hd_unit_function_named(unit, holder) : NULL;
+	return !function || function->inlined;
+}
+
+static bool
+is_held_by(const hd_unit *unit, const hd_type *type, const char *function)
+{
+	for (guint i = 0; type->holders && i < type->holders->len; i++) {
+		const char *holder = type->holders->pdata[i];
+		if (is_in_every_frame(unit, holder) || strcmp(holder, function) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+hd_reach_has_local(const hd_unit *unit, const char *key, const char *function)
+{
+	GHashTable *named = hd_reach_named(unit);
+	const hd_type *type = g_hash_table_lookup(named, key);
+	bool found = !type;
+	for (guint i = 0; type && !found && i < unit->types->len; i++) {
+		const hd_type *outer = unit->types->pdata[i];
+		found = outer->holders && is_held_by(unit, outer, function) && holds(outer, type, 0);
+	}
+	g_hash_table_unref(named);
+	return found;
+}

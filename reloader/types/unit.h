@@ -74,6 +74,9 @@ int hd_unit_code_line(const hd_unit *unit, const char *file, int first, int last
  * hd_verdict calls types. */
 bool hd_reach_has_pointer(const hd_unit *unit, const char *key);
 
+/* Whether a frame of the function may have such an object in it. */
+bool hd_reach_has_local(const hd_unit *unit, const char *key, const char *function);
+
 /* Whether a compiler's recorded options (DW_AT_producer) leave types out (-g1): such a unit cannot be read. */
 bool hd_producer_omits_types(const char *producer);
 

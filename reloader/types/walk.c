@@ -199,7 +199,7 @@ visit_variable(walk *w, Dwarf_Die *die, const char *function)
 	hd_type *type = hd_graph_type_of(w->unit, die);
 	if (!type)
 		return damaged(w);
-	type->local = true;
+	hd_graph_hold(type, function);
 	g_array_append_val(w->candidates, ((candidate){*die, function, w->visited}));
 	return true;
 }
@@ -315,7 +315,7 @@ visit(walk *w, Dwarf_Die *die, const char *function, int depth)
 		type = hd_graph_type_of(w->unit, die);
 		if (!type)
 			return damaged(w);
-		type->local = true;
+		hd_graph_hold(type, function);
 		return true;
 	case DW_TAG_lexical_block:
 	case DW_TAG_inlined_subroutine:
