@@ -333,6 +333,7 @@ typedef struct {
 	const hd_copy *copy;
 	int version; /* of the copy, that comes or goes */
 	hd_commit *commit;
+	GHashTable *diffs; /* hd_revision * -> hd_diff *; NULL: an undo */
 } exclusion;
 
 typedef struct {
@@ -411,18 +412,43 @@ may_have_object_in_frame(const exclusion *e, const char *function)
 	return false;
 }
 
+static const hd_revision *
+revision_of(const hd_copy *copy, int version)
+{
+	for (guint i = 0; i < copy->revisions->len; i++) {
+		const hd_revision *revision = g_ptr_array_index(copy->revisions, i);
+		if (revision->version == version && !revision->instant)
+			return revision;
+	}
+	return NULL;
+}
+
+/* What differs between an older version, in which some frame still is, and what comes. */
+static const hd_diff *
+difference_from(const exclusion *e, const hd_revision *revision)
+{
+	if (hd_diff_old(e->job->diff) == revision->object)
+		return e->job->diff;
+	hd_diff *diff = g_hash_table_lookup(e->diffs, revision);
+	if (!diff) {
+		diff = hd_diff_new(revision->object, e->job->object);
+		g_hash_table_insert(e->diffs, (gpointer)revision, diff);
+	}
+	return diff;
+}
+
 /* A frame of the function that is built anew may go on where all that it will still do is the same. NULL: nowhere. */
 static GArray *
 unsafe_parts(const exclusion *e, const old_code *code)
 {
-	const hd_revision *whole = e->job ? hd_copy_whole(e->copy) : NULL;
-	guint atom = whole && code->name ? hd_object_find(e->job->object, code->name) : HD_NONE;
-	guint was = atom != HD_NONE ? hd_diff_old_of(e->job->diff, atom) : HD_NONE;
-	if (was == HD_NONE || whole->version != code->version || hd_diff_old(e->job->diff) != whole->object ||
-	    hd_object_atom(whole->object, was)->size != code->end - code->start ||
+	const hd_revision *revision = e->job && code->name ? revision_of(e->copy, code->version) : NULL;
+	guint atom = revision ? hd_object_find(e->job->object, code->name) : HD_NONE;
+	const hd_diff *diff = atom != HD_NONE ? difference_from(e, revision) : NULL;
+	guint was = diff ? hd_diff_old_of(diff, atom) : HD_NONE;
+	if (was == HD_NONE || hd_object_atom(revision->object, was)->size != code->end - code->start ||
 	    may_have_object_in_frame(e, code->name))
 		return NULL;
-	return hd_resume_unsafe(e->job->diff, atom, means_another, (void *)e);
+	return hd_resume_unsafe(diff, atom, means_another, (void *)e);
 }
 
 static void
@@ -462,10 +488,18 @@ exclude_other_shape(const exclusion *e)
 	}
 }
 
+static void
+exclude_old_code(const hd_update *update, const hd_job *job, hd_commit *commit)
+{
+	GHashTable *diffs = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)hd_diff_free);
+	exclude_other_shape(&(exclusion){update, job, job->copy, job->version, commit, diffs});
+	g_hash_table_unref(diffs);
+}
+
 void
 hd_migrate_exclude_other(const hd_copy *copy, int version, hd_commit *commit)
 {
-	exclude_other_shape(&(exclusion){NULL, NULL, copy, version, commit});
+	exclude_other_shape(&(exclusion){NULL, NULL, copy, version, commit, NULL});
 }
 
 static bool
@@ -602,7 +636,7 @@ hd_migrate_stage(hd_update *update, hd_reshaping *work, hd_commit *commit)
 			continue;
 		g_ptr_array_add(work->linked, job->linked);
 		if (update->reshapes)
-			exclude_other_shape(&(exclusion){update, job, job->copy, job->version, commit});
+			exclude_old_code(update, job, commit);
 	}
 	hd_reshaping_stage(work, commit);
 }
