@@ -461,7 +461,9 @@ exclude(const exclusion *e, const old_code *code)
 		hd_commit_exclude(e->commit, code->start, code->end, true);
 	for (guint i = 0; parts && i < parts->len; i++) {
 		const hd_unsafe *part = &g_array_index(parts, hd_unsafe, i);
-		hd_commit_exclude(e->commit, code->start + part->start, code->start + part->end - 1, true);
+		/* From inside the instruction before: only where the function begins may pointers lead. */
+		hd_commit_exclude(e->commit, code->start + part->start - (part->start > 0), code->start + part->end - 1,
+				  true);
 	}
 	if (parts)
 		g_array_unref(parts);

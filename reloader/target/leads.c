@@ -43,18 +43,11 @@ mark(const look *l, guint64 word, pid_t pid, guint64 at)
 	}
 }
 
-/* glibc, sysdeps/unix/sysv/linux/x86_64/pointer_guard.h (PTR_DEMANGLE): rotated right by 17, xored with the guard. */
-static guint64
-unmangle(guint64 word, guint64 guard)
-{
-	return (word >> 17 | word << 47) ^ guard;
-}
-
 static void
 look_at_words(const look *l, const guint64 *words, gsize count, pid_t pid, guint64 at, guint64 guard)
 {
 	for (gsize i = 0; i < count; i++) {
-		guint64 plain = words[i], kept = unmangle(words[i], guard);
+		guint64 plain = words[i], kept = hd_unmangle(words[i], guard);
 		if (G_UNLIKELY(plain - l->low < l->span))
 			mark(l, plain, pid, at + i * sizeof plain);
 		if (G_UNLIKELY(kept - l->low < l->span))
@@ -102,21 +95,6 @@ process_look_free(gpointer data)
 	g_free(p);
 }
 
-/* tcbhead_t of glibc (sysdeps/x86_64/nptl/tls.h): pointer_guard at 0x30. Another C library has something else there,
- * with which nothing is found. */
-static guint64
-guard_of(const hd_stop *stop, const hd_process *process)
-{
-	guint64 guard = 0;
-	for (guint i = 0; i < stop->threads->len; i++) {
-		const hd_thread *thread = &g_array_index(stop->threads, hd_thread, i);
-		if (thread->pid == process->pid && thread->state == HD_THREAD_STOPPED &&
-		    hd_memory_read(process->reader, thread->regs.fs_base + 0x30, &guard, sizeof guard))
-			break;
-	}
-	return guard;
-}
-
 static process_look *
 process_look_new(look *l, const hd_stop *stop, const hd_process *process)
 {
@@ -124,7 +102,7 @@ process_look_new(look *l, const hd_stop *stop, const hd_process *process)
 	if (!pages)
 		return NULL;
 	process_look *p = g_new0(process_look, 1);
-	*p = (process_look){l, process->pid, process->reader, guard_of(stop, process), pages};
+	*p = (process_look){l, process->pid, process->reader, hd_pointer_guard(stop, process), pages};
 	return p;
 }
 

@@ -31,8 +31,8 @@ hd_memory_read(pid_t pid, guint64 address, void *out, gsize size)
 	return hd_memory_read_some(pid, address, out, size) == size;
 }
 
-/* A thread that ends as we read through it takes its view of the memory along: another one's serves as well. `whom`: who
- * was read last, 0 if nobody is left. */
+/* A thread that ends as we read through it takes its view of the memory along: another one's serves as well. `whom`:
+ * who was read last, 0 if nobody is left. */
 static bool
 read_through(hd_target *target, pid_t pid, pid_t *whom, guint64 address, void *out, gsize size)
 {

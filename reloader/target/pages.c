@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Pages of a process that may hold an address of its own: those that it has to
- * itself, and what it shares and writes (proc(5), /proc/pid/pagemap). */
+/* Where a process may keep an address of its own, and how: in pages that it has
+ * to itself, in what it shares and writes (proc(5), /proc/pid/pagemap), plain or
+ * as glibc's setjmp keeps it. */
 #include "config.h"
 
 #include "reloader/target/private.h"
@@ -85,4 +86,37 @@ hd_pages_each(const hd_pages *pages, hd_pages_run *run, void *data)
 		if (is_looked_at(map))
 			each_run(pages, map, run, data);
 	}
+}
+
+/* glibc, sysdeps/unix/sysv/linux/x86_64/pointer_guard.h (PTR_DEMANGLE): rotated right by 17, xored with the guard. */
+guint64
+hd_unmangle(guint64 word, guint64 guard)
+{
+	return (word >> 17 | word << 47) ^ guard;
+}
+
+/* tcbhead_t of glibc (sysdeps/x86_64/nptl/tls.h): pointer_guard at 0x30. Another C library has something else there,
+ * with which nothing is found. */
+guint64
+hd_pointer_guard(const hd_stop *stop, const hd_process *process)
+{
+	guint64 guard = 0;
+	for (guint i = 0; i < stop->threads->len; i++) {
+		const hd_thread *thread = &g_array_index(stop->threads, hd_thread, i);
+		if (thread->pid == process->pid && thread->state == HD_THREAD_STOPPED &&
+		    hd_memory_read(process->reader, thread->regs.fs_base + 0x30, &guard, sizeof guard))
+			break;
+	}
+	return guard;
+}
+
+bool
+hd_pages_map(const hd_pages *pages, guint64 address, guint64 *start, guint64 *end)
+{
+	const hd_map *map = hd_maps_find(pages->maps, address);
+	if (!map)
+		return false;
+	*start = map->start;
+	*end = map->end;
+	return true;
 }

@@ -197,6 +197,11 @@ void hd_pages_free(hd_pages *pages);
 typedef void hd_pages_run(guint64 start, gsize size, void *data);
 /* In whole pages, in order of addresses. */
 void hd_pages_each(const hd_pages *pages, hd_pages_run *run, void *data);
+/* The mapping that holds the address. */
+bool hd_pages_map(const hd_pages *pages, guint64 address, guint64 *start, guint64 *end);
+/* An address that setjmp has kept, as it was. guard: hd_pointer_guard; 0: it cannot be read. */
+guint64 hd_unmangle(guint64 word, guint64 guard);
+guint64 hd_pointer_guard(const hd_stop *stop, const hd_process *process);
 
 /* ---- objects.c ---- */
 

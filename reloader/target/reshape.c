@@ -41,6 +41,9 @@ typedef struct {
 	GArray *moved;	/* of hd_moved, by `from` */
 	GArray *places; /* of place: where they will be, by address */
 	guint64 low, span;
+	GArray *code; /* of place: where no call may be under way, by address */
+	guint64 code_low, code_span, guard;
+	GArray *stacks; /* of place: threads' own, whose calls are known */
 	hd_own_writes *writes;
 	guint8 *chunk;
 	gsize bytes;
@@ -116,6 +119,13 @@ refuse(work *w, int code, const char *format, ...)
 	g_free(text);
 }
 
+static gint
+by_start(gconstpointer a, gconstpointer b)
+{
+	const guint64 *x = a, *y = b; /* each begins with it */
+	return *x < *y ? -1 : *x > *y;
+}
+
 /* The last range of the array, which begins with its start, that starts at or before the address; NULL: none. */
 static const void *
 last_before(const GArray *ranges, guint64 address)
@@ -137,6 +147,29 @@ moved_at(const work *w, guint64 address)
 {
 	const hd_moved *moved = last_before(w->moved, address);
 	return moved && address - moved->from < moved->old_size ? moved : NULL;
+}
+
+/* Code that knows another shape must not be gone on with: by a coroutine whose stack is no thread's now, or by a jump
+ * buffer. Where a function begins, pointers to it lead, and calls through them come to the new one. */
+static bool
+leads_into_code(const work *w, guint64 word)
+{
+	const place *code = word - w->code_low < w->code_span ? last_before(w->code, word) : NULL;
+	return code && word > code->start && word <= code->end;
+}
+
+static void
+look_for_calls(work *w, guint64 word, guint64 at)
+{
+	if (!leads_into_code(w, word) && !leads_into_code(w, hd_unmangle(word, w->guard)))
+		return;
+	const place *stack = last_before(w->stacks, at);
+	if (!stack || at >= stack->end)
+		refuse(w, HD_ERROR_BUSY,
+		       "the word at 0x%" G_GINT64_MODIFIER
+		       "x of process %d leads into code that knows the old shape: a "
+		       "coroutine or a jump buffer",
+		       at, (int)w->process.pid);
 }
 
 /* What the word is to be; the same where it leads into no object, or where that stays. what, at: for messages. */
@@ -177,6 +210,7 @@ static void
 look_at_words(work *w, const guint64 *words, gsize count, guint64 at)
 {
 	for (gsize i = 0; i < count; i++) {
+		look_for_calls(w, words[i], at + i * sizeof *words);
 		if (G_LIKELY(words[i] - w->low >= w->span) || is_replaced(w, at + i * sizeof *words))
 			continue;
 		guint64 now = translate(w, words[i], "the word", at + i * sizeof *words);
@@ -206,11 +240,25 @@ read_run(guint64 start, gsize size, void *data)
 }
 
 static void
-look_through_memory(work *w)
+note_stacks(work *w, const hd_stop *stop, const hd_pages *pages)
+{
+	for (guint i = 0; i < stop->threads->len; i++) {
+		const hd_thread *thread = &g_array_index(stop->threads, hd_thread, i);
+		place stack;
+		if (thread->pid == w->process.pid && thread->state != HD_THREAD_GONE &&
+		    hd_pages_map(pages, thread->regs.rsp, &stack.start, &stack.end))
+			g_array_append_val(w->stacks, stack);
+	}
+	g_array_sort(w->stacks, by_start);
+}
+
+static void
+look_through_memory(work *w, const hd_stop *stop)
 {
 	hd_pages *pages = hd_pages_new(w->process.reader, &w->error);
 	if (!pages)
 		return;
+	note_stacks(w, stop, pages);
 	hd_pages_each(pages, count_run, w);
 	if (w->bytes > MOST_BYTES)
 		refuse(w, HD_ERROR_UNSUPPORTED,
@@ -323,13 +371,6 @@ look_at_threads(work *w, hd_stop *stop)
 
 /* ---- the whole ---- */
 
-static gint
-by_start(gconstpointer a, gconstpointer b)
-{
-	const guint64 *x = a, *y = b; /* each begins with it */
-	return *x < *y ? -1 : *x > *y;
-}
-
 static void
 arrange(work *w)
 {
@@ -348,6 +389,40 @@ arrange(work *w)
 		high = MAX(high, moved->from + moved->old_size);
 	}
 	w->span = high - w->low;
+}
+
+/* Those that overlap become one, so that the last one before an address is the only one to look at. */
+static void
+join_places(GArray *places)
+{
+	guint kept = 0;
+	g_array_sort(places, by_start);
+	for (guint i = 0; i < places->len; i++) {
+		place *last = kept ? &g_array_index(places, place, kept - 1) : NULL,
+		      *next = &g_array_index(places, place, i);
+		if (last && next->start < last->end)
+			last->end = MAX(last->end, next->end);
+		else
+			g_array_index(places, place, kept++) = *next;
+	}
+	g_array_set_size(places, kept);
+}
+
+static void
+arrange_code(work *w, const hd_commit *commit)
+{
+	w->code_low = G_MAXUINT64;
+	for (guint i = 0; i < commit->exclusions->len; i++) {
+		const hd_exclusion *e = &g_array_index(commit->exclusions, hd_exclusion, i);
+		place code = {e->start, e->end};
+		if (!e->frames)
+			continue;
+		g_array_append_val(w->code, code);
+		w->code_span = MAX(w->code_span, code.end + 1);
+		w->code_low = MIN(w->code_low, code.start);
+	}
+	w->code_span = w->code->len ? w->code_span - w->code_low : 0;
+	join_places(w->code);
 }
 
 static void
@@ -381,6 +456,10 @@ hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *pro
 	w.moved = g_array_new(false, true, sizeof(hd_moved));
 	g_array_set_clear_func(w.moved, moved_clear);
 	w.places = g_array_new(false, false, sizeof(place));
+	w.code = g_array_new(false, false, sizeof(place));
+	w.stacks = g_array_new(false, false, sizeof(place));
+	w.guard = hd_pointer_guard(stop, process);
+	arrange_code(&w, commit);
 	w.chunk = g_malloc(CHUNK);
 	if (hd_fault("target.reshape"))
 		refuse(&w, HD_ERROR_IO, "the change of shapes was made to fail");
@@ -390,7 +469,7 @@ hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *pro
 	if (!w.error && w.moved->len) {
 		write_objects(&w);
 		if (!w.error)
-			look_through_memory(&w);
+			look_through_memory(&w, stop);
 		look_at_descriptors(&w);
 		look_at_threads(&w, stop);
 	}
@@ -398,6 +477,8 @@ hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *pro
 	g_free(w.chunk);
 	g_array_unref(w.moved);
 	g_array_unref(w.places);
+	g_array_unref(w.code);
+	g_array_unref(w.stacks);
 	if (!w.error)
 		return w.writes;
 	hd_own_registers_restore(w.writes, stop);
