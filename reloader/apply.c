@@ -11,6 +11,11 @@
 
 /* How long a commit may look for an instant at which no thread is in the way. */
 #define COMMIT_DEADLINE_MS 500
+/* A change of shapes waits until everybody has left code that knows the old ones: how long, when the user is told, and
+ * how long the first look for such an instant takes; each of those after it (hd_update_finish) is one stop. */
+#define WAIT_MOST_NS (10 * G_GINT64_CONSTANT(1000000000))
+#define WAIT_SAID_NS (G_GINT64_CONSTANT(500000000))
+#define WAIT_FIRST_MS 50
 
 static hd_job *
 job_at(const hd_update *update, guint index)
@@ -624,7 +629,13 @@ try_commit(hd_update *update, bool together, int deadline_ms, hd_commit_result *
 					  g_bytes_get_size(hd_linked_artefact(job->linked)), &job->jit);
 	}
 	hd_migrate_stage(update, &reshaping, commit);
-	bool done = hd_target_commit(update->reloader->target, commit, deadline_ms, result, error);
+	GError *failure = NULL;
+	bool done = hd_target_commit(update->reloader->target, commit, deadline_ms, result, &failure);
+	g_clear_pointer(&update->blockers, g_ptr_array_unref);
+	if (failure && failure->code == HD_ERROR_BUSY && update->reshapes)
+		update->blockers = hd_pins_blockers(update->reloader->pins, commit);
+	if (failure)
+		g_propagate_error(error, failure);
 	g_ptr_array_unref(reshaping.linked);
 	hd_commit_free(commit);
 	return done;
@@ -641,14 +652,15 @@ commit_patiently(hd_update *update, hd_commit_result *result, GError **error)
 			switches += hd_linked_switches(job_at(update, i)->linked);
 	int patience = update->reloader->options.patience_ms;
 	GError *busy = NULL;
-	if (switches > 1 && patience > 0 && try_commit(update, true, patience, result, &busy))
+	if (switches > 1 && patience > 0 && !update->reshapes && try_commit(update, true, patience, result, &busy))
 		return true;
 	if (busy && busy->code != HD_ERROR_BUSY) {
 		g_propagate_error(error, busy);
 		return false;
 	}
 	g_clear_error(&busy);
-	return try_commit(update, false, COMMIT_DEADLINE_MS, result, error);
+	int deadline_ms = !update->reshapes ? COMMIT_DEADLINE_MS : update->waiting_until ? 0 : WAIT_FIRST_MS;
+	return try_commit(update, false, deadline_ms, result, error);
 }
 
 /* A debugger holds the program: false, the update is to be tried again when it lets go. */
@@ -665,6 +677,61 @@ waits_for_debugger(hd_update *update, const char *why)
 	return true;
 }
 
+/* ---- waiting for frames ---- */
+
+static hd_event *
+waiting_event(hd_update *update)
+{
+	hd_event *event = hd_event_new(HD_EVENT_WAITING);
+	for (guint i = 0; i < update->jobs->len; i++) {
+		hd_module *module = job_at(update, i)->copy->module;
+		if (!is_changed(job_at(update, i)))
+			continue;
+		add_name(event->names, module->name);
+		module->view.state = HD_MODULE_WAITING;
+	}
+	for (guint i = 0; i < update->blockers->len; i++)
+		g_ptr_array_add(event->blockers, hd_thread_place_copy(update->blockers->pdata[i]));
+	return event;
+}
+
+/* Somebody is in code that knows the old shape: true, the update is to be tried again when they may have left. */
+static bool
+waits_for_frames(hd_update *update)
+{
+	hd_reloader *r = update->reloader;
+	if (!update->reshapes || !g_queue_is_empty(r->batches) ||
+	    (update->waiting_until && hd_now_ns() > update->waiting_until))
+		return false;
+	if (!update->waiting_until)
+		update->waiting_until = hd_now_ns() + WAIT_MOST_NS;
+	if (!update->said_waiting && hd_now_ns() > update->waiting_until - WAIT_MOST_NS + WAIT_SAID_NS) {
+		update->said_waiting = true;
+		hd_reloader_emit(r, waiting_event(update));
+	}
+	unlink_jobs(update);
+	return true;
+}
+
+/* Why nobody could be found out of the way in time. */
+static hd_refusal *
+blocked(const hd_update *update, const GError *error)
+{
+	const hd_thread_place *at =
+		update->blockers && update->blockers->len ? g_ptr_array_index(update->blockers, 0) : NULL;
+	if (!at || !at->place->function)
+		return refusal_of(error);
+	hd_position where = {.file = at->place->file, .line = at->place->line};
+	hd_refusal *refusal =
+		hd_refusal_new(HD_REFUSE_BUSY, &where, "%s (%d) stays inside %s, which knows the old shape", at->thread,
+			       (int)at->tid, at->place->function);
+	hd_refusal_set_remedy(refusal,
+			      "move what %s does with it into a function that returns, undo the edit, or restart "
+			      "the program",
+			      at->place->function);
+	return refusal;
+}
+
 static hd_applied
 commit_jobs(hd_update *update, gint64 linking_ns)
 {
@@ -678,10 +745,12 @@ commit_jobs(hd_update *update, gint64 linking_ns)
 		hd_commit_result_clear(&result);
 		return HD_APPLY_OVER;
 	}
-	bool waits = error->code == HD_ERROR_DENIED && waits_for_debugger(update, error->message);
+	bool busy = error->code == HD_ERROR_BUSY;
+	bool waits = (error->code == HD_ERROR_DENIED && waits_for_debugger(update, error->message)) ||
+		     (busy && waits_for_frames(update));
 	if (!waits) {
 		GPtrArray *refusals = g_ptr_array_new();
-		g_ptr_array_add(refusals, refusal_of(error));
+		g_ptr_array_add(refusals, busy ? blocked(update, error) : refusal_of(error));
 		emit_held(update, refusals);
 	}
 	g_error_free(error);

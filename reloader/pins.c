@@ -320,6 +320,42 @@ hd_pins_take(hd_pins *pins, const GPtrArray *samples)
 		pins->source = g_timeout_add(SAMPLE_MS, sample_again, pins);
 }
 
+/* ---- who is in the way ---- */
+
+static hd_thread_place *
+blocker(hd_pins *pins, const hd_commit *commit, const hd_sample *sample)
+{
+	bool complete;
+	GArray *frames = hd_target_unwind(pins->reloader->target, sample, &complete);
+	hd_thread_place *at = NULL;
+	for (guint i = 0; i < frames->len && !at; i++) {
+		guint64 pc = g_array_index(frames, hd_frame, i).pc;
+		if (!hd_commit_excludes_frame(commit, pc + (i > 0)))
+			continue;
+		at = g_new0(hd_thread_place, 1);
+		at->pid = hd_sample_pid(sample);
+		at->tid = hd_sample_tid(sample);
+		at->thread = g_strdup(hd_sample_name(sample));
+		at->place = attribute(pins->reloader, pc).place;
+	}
+	g_array_unref(frames);
+	return at;
+}
+
+GPtrArray *
+hd_pins_blockers(hd_pins *pins, const hd_commit *commit)
+{
+	GPtrArray *blockers = g_ptr_array_new_with_free_func((GDestroyNotify)hd_thread_place_free);
+	GPtrArray *samples = hd_target_sample(pins->reloader->target, NULL, NULL);
+	for (guint i = 0; samples && i < samples->len; i++) {
+		hd_thread_place *at = blocker(pins, commit, g_ptr_array_index(samples, i));
+		if (at)
+			g_ptr_array_add(blockers, at);
+	}
+	g_clear_pointer(&samples, g_ptr_array_unref);
+	return blockers;
+}
+
 /* ---- processes ---- */
 
 static void

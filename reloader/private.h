@@ -110,6 +110,9 @@ struct hd_update {
 	bool reshapes; /* some type or variable changes its shape, and can be migrated as far as types tell */
 	GPtrArray *changed_types; /* migrate.c's; NULL: none */
 	GHashTable *moved;	  /* set of names: globals that get new room; NULL: none */
+	GPtrArray *blockers;	  /* of hd_thread_place *: who was in the way at the last try; NULL: nobody */
+	gint64 waiting_until;	  /* monotonic, ns; 0: it does not wait for frames */
+	bool said_waiting;
 	guint retry_source;
 };
 
@@ -231,6 +234,8 @@ hd_pins *hd_pins_new(hd_reloader *reloader);
 void hd_pins_free(hd_pins *pins);
 /* Every thread as it was at a commit: says who became pinned, and who was released. */
 void hd_pins_take(hd_pins *pins, const GPtrArray *samples);
+/* Threads with a frame that is in the commit's way, each with the innermost such place; of hd_thread_place *. */
+GPtrArray *hd_pins_blockers(hd_pins *pins, const hd_commit *commit);
 /* Processes and threads as they are now, into the model; says who came and went. */
 void hd_pins_refresh(hd_pins *pins);
 

@@ -10,7 +10,9 @@
 #include <string.h>
 
 /* Between attempts while a debugger holds the program. */
+/* How soon an update is tried again that waits for a debugger; or for frames, whose absence may be short. */
 #define RETRY_MS 250
+#define LOOK_MS 20
 
 static void
 job_free(hd_job *job)
@@ -51,6 +53,7 @@ hd_update_free(hd_update *update)
 {
 	g_clear_handle_id(&update->retry_source, g_source_remove);
 	hd_migrate_forget(update);
+	g_clear_pointer(&update->blockers, g_ptr_array_unref);
 	g_ptr_array_unref(update->jobs);
 	g_ptr_array_unref(update->files);
 	g_hash_table_unref(update->work);
@@ -114,7 +117,7 @@ hd_update_finish(hd_update *update)
 		update->built_ns = hd_now_ns();
 	switch (hd_apply(update)) {
 	case HD_APPLY_AGAIN:
-		update->retry_source = g_timeout_add(RETRY_MS, try_again, update);
+		update->retry_source = g_timeout_add(update->waiting_until ? LOOK_MS : RETRY_MS, try_again, update);
 		return;
 	case HD_APPLY_REBUILD:
 		update->built_ns = 0;

@@ -103,6 +103,14 @@ hd_module_change_free(hd_module_change *change)
 	g_free(change);
 }
 
+hd_thread_place *
+hd_thread_place_copy(const hd_thread_place *place)
+{
+	hd_thread_place *copy = g_new0(hd_thread_place, 1);
+	*copy = (hd_thread_place){place->pid, place->tid, g_strdup(place->thread), hd_place_copy(place->place)};
+	return copy;
+}
+
 void
 hd_thread_place_free(hd_thread_place *place)
 {

@@ -92,6 +92,7 @@ hd_event *hd_event_ref(hd_event *event);
 void hd_event_unref(hd_event *event);
 
 void hd_module_change_free(hd_module_change *change);
+hd_thread_place *hd_thread_place_copy(const hd_thread_place *place);
 void hd_thread_place_free(hd_thread_place *place);
 
 const char *hd_event_name(hd_event_kind kind);

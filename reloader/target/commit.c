@@ -227,12 +227,12 @@ has_frame_exclusion(const hd_commit *commit)
 	return false;
 }
 
-static bool
-word_excluded(const hd_commit *commit, guint64 word)
+bool
+hd_commit_excludes_frame(const hd_commit *commit, guint64 address)
 {
 	for (guint i = 0; i < commit->exclusions->len; i++) {
 		const hd_exclusion *e = &g_array_index(commit->exclusions, hd_exclusion, i);
-		if (e->frames && word >= e->start && word <= e->end)
+		if (e->frames && address >= e->start && address <= e->end)
 			return true;
 	}
 	return false;
@@ -249,7 +249,7 @@ stack_excluded(const attempt *a, const hd_thread *thread)
 		guint64 *words = g_malloc(room);
 		gsize count = hd_memory_read_some(thread->tid, range.start, words, room) / sizeof(guint64);
 		for (gsize i = HD_RED_ZONE / sizeof(guint64); i < count && !found; i++)
-			found = word_excluded(a->commit, words[i]);
+			found = hd_commit_excludes_frame(a->commit, words[i]);
 		bool more = which == 0 && hd_stack_other(a->target, thread, words, count, &range);
 		room = (gsize)(range.limit - range.start);
 		g_free(words);
@@ -269,8 +269,8 @@ frames_excluded(const attempt *a, const hd_thread *thread)
 	GArray *frames = hd_target_unwind(a->target, sample, &complete);
 	bool found = !complete;
 	for (guint i = 0; i < frames->len && !found; i++)
-		found = word_excluded(a->commit,
-				      g_array_index(frames, hd_frame, i).pc + (i > 0)); /* where it returns */
+		found = hd_commit_excludes_frame(a->commit, g_array_index(frames, hd_frame, i).pc +
+								    (i > 0)); /* where it returns */
 	g_array_unref(frames);
 	hd_sample_free(sample);
 	return found;

@@ -106,6 +106,8 @@ void hd_commit_exclude(hd_commit *commit, guint64 start, guint64 end, bool frame
 /* A copy into our own view of shared memory, made at the same instant (code arenas). */
 void hd_commit_store(hd_commit *commit, guint8 *view, GBytes *bytes);
 guint hd_commit_size(const hd_commit *commit);
+/* Whether a frame there (a program counter or a return address) is in the way. */
+bool hd_commit_excludes_frame(const hd_commit *commit, guint64 address);
 
 /* A process of the program while all of it stands still. */
 typedef struct hd_stopped hd_stopped;
