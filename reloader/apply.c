@@ -578,6 +578,18 @@ promoted_transaction(hd_update *update)
 }
 
 static void
+note_files(const hd_update *update, hd_transaction *transaction)
+{
+	GHashTableIter iter;
+	gpointer path;
+	g_hash_table_iter_init(&iter, update->work);
+	while (transaction && g_hash_table_iter_next(&iter, &path, NULL)) {
+		g_ptr_array_add(transaction->files, g_strdup(path));
+		g_hash_table_remove(update->reloader->taken_back, path);
+	}
+}
+
+static void
 record(hd_update *update, const hd_commit_result *result, gint64 linking_ns)
 {
 	hd_reloader *r = update->reloader;
@@ -585,6 +597,7 @@ record(hd_update *update, const hd_commit_result *result, gint64 linking_ns)
 	if (!promotes)
 		hd_model_forget_undone(r->model);
 	hd_transaction *transaction = promotes ? NULL : hd_model_add_transaction(r->model);
+	note_files(update, transaction);
 	double ms = (double)(result->live_ns - update->written_ns) / 1e6;
 	hd_event *event = hd_event_new(promotes ? HD_EVENT_PROMOTED : HD_EVENT_LIVE);
 	event->transaction = transaction ? transaction->number : promoted_transaction(update);

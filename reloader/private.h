@@ -27,10 +27,11 @@ struct hd_reloader {
 	hd_pins *pins;
 	GHashTable *texts; /* char *path -> GBytes *: every known file as last processed */
 	GHashTable
-		*originals;   /* char *path -> GBytes *: files changed since the program was built, as they were then */
-	GHashTable *unknown;  /* set of char *path: changed since the program was built, from nobody knows what */
-	GHashTable *strays;   /* set of char *path: sources saved that are no part of the program */
-	GHashTable *pending;  /* set of char *path: saved, and not live yet */
+		*originals;  /* char *path -> GBytes *: files changed since the program was built, as they were then */
+	GHashTable *unknown; /* set of char *path: changed since the program was built, from nobody knows what */
+	GHashTable *strays;  /* set of char *path: sources saved that are no part of the program */
+	GHashTable *pending; /* set of char *path: saved, and not live yet */
+	GHashTable *taken_back; /* set of char *path: live once, undone, and not saved since */
 	GHashTable *running;  /* char *path -> GBytes *: saved since the last outcome that left nothing pending, as they
 				 were then */
 	GQueue *batches;      /* of hd_watch_message *: waiting for the running update */
@@ -222,6 +223,9 @@ void hd_join_settle(hd_update *update);
 void hd_join_withdraw(hd_update *update);
 
 /* ---- undo.c ---- */
+/* What is saved now is built with headers as they are on disk: where those were saved for something undone since, all
+ * who read them are built with it. */
+void hd_undo_join(hd_update *update);
 bool hd_undo_last(hd_reloader *reloader, const char *module, bool again, GError **error);
 
 /* ---- purge.c: memory of old code ---- */

@@ -400,6 +400,7 @@ hd_reloader_new(const hd_reloader_options *options)
 	r->texts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
 	r->originals = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
 	r->pending = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	r->taken_back = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	r->unknown = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	r->strays = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	r->running = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
@@ -427,6 +428,7 @@ hd_reloader_free(hd_reloader *r)
 	g_hash_table_unref(r->texts);
 	g_hash_table_unref(r->originals);
 	g_hash_table_unref(r->pending);
+	g_hash_table_unref(r->taken_back);
 	g_hash_table_unref(r->strays);
 	g_hash_table_unref(r->running);
 	g_hash_table_unref(r->said);
@@ -518,6 +520,7 @@ queue_saved(hd_reloader *r)
 			add_change(r, batch->changes, path);
 	}
 	g_hash_table_remove_all(r->pending);
+	g_hash_table_remove_all(r->taken_back);
 	g_hash_table_remove_all(r->running);
 	GHashTableIter originals;
 	gpointer text;

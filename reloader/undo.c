@@ -104,6 +104,58 @@ record(hd_transaction *transaction, bool again, hd_event *event)
 	}
 }
 
+/* ---- a save after an undo ---- */
+
+static bool
+reads(const hd_update *update, const char *file)
+{
+	const GPtrArray *modules = update->reloader->model->modules;
+	for (guint m = 0; m < modules->len; m++) {
+		const hd_module *module = g_ptr_array_index(modules, m);
+		for (guint c = 0; c < module->copies->len; c++) {
+			const hd_copy *copy = g_ptr_array_index(module->copies, c);
+			if (hd_update_concerns(update, copy) && copy->dependencies &&
+			    g_ptr_array_find_with_equal_func(copy->dependencies, file, g_str_equal, NULL))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool
+join_files(hd_update *update)
+{
+	GHashTableIter iter;
+	gpointer file;
+	bool joined = false;
+	g_hash_table_iter_init(&iter, update->reloader->taken_back);
+	while (g_hash_table_iter_next(&iter, &file, NULL))
+		if (!g_hash_table_contains(update->work, file) && reads(update, file))
+			joined |= g_hash_table_add(update->work, g_strdup(file));
+	return joined;
+}
+
+void
+hd_undo_join(hd_update *update)
+{
+	while (join_files(update))
+		;
+}
+
+static void
+note_files(hd_reloader *r, const hd_transaction *transaction, bool again)
+{
+	for (guint i = 0; i < transaction->files->len; i++) {
+		const char *file = g_ptr_array_index(transaction->files, i);
+		if (again)
+			g_hash_table_remove(r->taken_back, file);
+		else
+			g_hash_table_add(r->taken_back, g_strdup(file));
+	}
+}
+
+/* ---- undoing ---- */
+
 static bool
 find(hd_reloader *r, const char *name, bool again, hd_transaction **out, GError **error)
 {
@@ -146,6 +198,7 @@ hd_undo_last(hd_reloader *r, const char *name, bool again, GError **error)
 		return false;
 	}
 	for_each_copy(transaction, !again, NULL, settle);
+	note_files(r, transaction, again);
 	hd_event *event = hd_event_new(again ? HD_EVENT_REDONE : HD_EVENT_UNDONE);
 	event->transaction = transaction->number;
 	event->processes = result.processes;

@@ -459,6 +459,7 @@ hd_update_begin(hd_reloader *r, hd_watch_message *batch)
 	r->update = update;
 	copy_pending(update);
 	note_changes(update, batch);
+	hd_undo_join(update);
 	hd_watch_message_free(batch);
 
 	hd_event *event = hd_event_new(HD_EVENT_SAVED);

@@ -82,6 +82,7 @@ static void
 transaction_free(hd_transaction *transaction)
 {
 	g_ptr_array_unref(transaction->parts);
+	g_ptr_array_unref(transaction->files);
 	g_free(transaction);
 }
 
@@ -370,6 +371,7 @@ hd_transaction *
 hd_model_add_transaction(hd_model *model)
 {
 	hd_transaction *transaction = g_new0(hd_transaction, 1);
+	transaction->files = g_ptr_array_new_with_free_func(g_free);
 	transaction->number = ++model->generation;
 	transaction->parts = g_ptr_array_new_with_free_func((GDestroyNotify)part_free);
 	g_ptr_array_add(model->transactions, transaction);

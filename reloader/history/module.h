@@ -59,6 +59,7 @@ typedef struct {
 	int number;
 	bool undone;
 	GPtrArray *parts; /* of hd_part * */
+	GPtrArray *files; /* of char *: paths of what was saved for it */
 } hd_transaction;
 
 typedef struct {

@@ -193,12 +193,16 @@ differs(const comparison *c, guint a)
 
 /* ---- what can be reached ---- */
 
-/* A frame of another size has its objects elsewhere. sub $imm, %rsp. */
+/* lea disp(%rbp or %rsp), register: somebody may keep a pointer to an object in the frame, which has no name and
+ * another size now (Intel SDM 2, "LEA", and 2.1.5, table 2-2). */
 static bool
-makes_frame(const listing *l, guint index)
+takes_frame_address(const listing *l, guint index)
 {
 	const guint8 *p = l->atom->bytes + start_of(l, index);
-	return instruction_at(l, index)->length >= 4 && p[0] == 0x48 && (p[1] == 0x83 || p[1] == 0x81) && p[2] == 0xec;
+	if ((p[0] & 0xf0) == 0x40)
+		p++;
+	guint8 mode = p[1] >> 6, base = p[1] & 7;
+	return instruction_at(l, index)->length >= 3 && p[0] == 0x8d && mode != 0 && (base == 4 || base == 5);
 }
 
 static bool
@@ -257,7 +261,7 @@ find_unsafe(comparison *c)
 	pair(c);
 	for (guint i = 0; i < c->old.decoded->len; i++) {
 		unsafe[i] = differs(c, i);
-		frame |= unsafe[i] && makes_frame(&c->old, i);
+		frame |= unsafe[i] && takes_frame_address(&c->old, i);
 	}
 	spread(c, unsafe);
 	GArray *out = frame ? NULL : ranges(c, unsafe);

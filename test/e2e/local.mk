@@ -15,6 +15,7 @@ E2E_TESTS = \
 	test/e2e/frames.py \
 	test/e2e/objects.py \
 	test/e2e/history.py \
+	test/e2e/migrate.py \
 	test/e2e/purge.py \
 	test/e2e/instant.py \
 	test/e2e/processes.py \
