@@ -641,7 +641,7 @@ try_commit(hd_update *update, bool together, int deadline_ms, hd_commit_result *
 			hd_target_jit_add(update->reloader->target, commit, job->jit_image,
 					  g_bytes_get_size(hd_linked_artefact(job->linked)), &job->jit);
 	}
-	hd_migrate_stage(update, &reshaping, commit);
+	hd_reshaping_stage_update(update, &reshaping, commit);
 	GError *failure = NULL;
 	bool done = hd_target_commit(update->reloader->target, commit, deadline_ms, result, &failure);
 	g_clear_pointer(&update->blockers, g_ptr_array_unref);

@@ -7,11 +7,13 @@ reloader_libreloader_a_SOURCES = \
 	reloader/join.c \
 	reloader/judge.c \
 	reloader/migrate.c \
+	reloader/oldcode.c \
 	reloader/pins.c \
 	reloader/private.h \
 	reloader/promote.c \
 	reloader/purge.c \
 	reloader/reloader.c reloader/reloader.h \
+	reloader/reshape.c \
 	reloader/tier.c \
 	reloader/undo.c \
 	reloader/update.c \

@@ -201,6 +201,16 @@ bool hd_migrate_answers(hd_update *update, hd_job *job, const hd_unit *running, 
 void hd_migrate_prepare(hd_update *update, GPtrArray *refusals);
 /* What judging and preparing have noted. */
 void hd_migrate_forget(hd_update *update);
+/* Whether a frame of the function may hold an object that changes its shape. */
+bool hd_migrate_may_be_in_frame(const hd_update *update, const char *function);
+
+/* ---- oldcode.c: who knows the old shape ---- */
+/* Nobody may be in code of the job's copy that the update leaves behind. */
+void hd_oldcode_exclude(const hd_update *update, const hd_job *job, hd_commit *commit);
+/* Nobody may be in code of the copy that is not in force once the version has come or gone. */
+void hd_oldcode_exclude_other(const hd_copy *copy, int version, hd_commit *commit);
+
+/* ---- reshape.c: from the old shape to the new ---- */
 /* One change of shapes, forward or back, of what was linked. */
 typedef struct {
 	GPtrArray *linked; /* of hd_linked * */
@@ -208,10 +218,8 @@ typedef struct {
 } hd_reshaping;
 /* false: nothing changes its shape. work must outlive the commit. */
 bool hd_reshaping_stage(hd_reshaping *work, hd_commit *commit);
-/* Nobody may be in code of the copy that is not in force once the version has come or gone. */
-void hd_migrate_exclude_other(const hd_copy *copy, int version, hd_commit *commit);
-/* Adds to the commit what changes, and that nobody is in code that knows the old shape; work must outlive it. */
-void hd_migrate_stage(hd_update *update, hd_reshaping *work, hd_commit *commit);
+/* The same for an update; and nobody may be in code that knows the old shape. */
+void hd_reshaping_stage_update(hd_update *update, hd_reshaping *work, hd_commit *commit);
 
 /* ---- join.c: sources that are not in the program yet ---- */
 /* Makes modules of those that may join with this update. */

@@ -43,7 +43,7 @@ static void
 exclude(hd_copy *copy, int version, bool undone, undoing *work)
 {
 	(void)undone;
-	hd_migrate_exclude_other(copy, version, work->commit);
+	hd_oldcode_exclude_other(copy, version, work->commit);
 }
 
 static void

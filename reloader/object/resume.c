@@ -286,3 +286,21 @@ hd_resume_unsafe(const hd_diff *diff, guint new_atom, hd_resume_moved *moved, vo
 	listing_clear(&c.now);
 	return unsafe;
 }
+
+GArray *
+hd_resume_returns(const guint8 *code, gsize size)
+{
+	GArray *returns = g_array_new(FALSE, FALSE, sizeof(guint64));
+	guint64 at = 0;
+	while (at < size) {
+		hd_instruction instruction;
+		if (!hd_decode(code + at, size - at, &instruction)) {
+			g_array_unref(returns);
+			return NULL;
+		}
+		at += instruction.length;
+		if (instruction.flow == HD_FLOW_CALL || instruction.flow == HD_FLOW_INDIRECT)
+			g_array_append_val(returns, at);
+	}
+	return returns;
+}

@@ -22,4 +22,7 @@ typedef bool hd_resume_moved(const hd_reloc *reloc, void *data);
  * hd_unsafe, in order. NULL: nowhere in it may one be, or nobody knows. */
 GArray *hd_resume_unsafe(const hd_diff *diff, guint new_atom, hd_resume_moved *moved, void *data);
 
+/* Where the calls that code makes return to: of guint64, bytes from its start, in order. NULL: it cannot be read. */
+GArray *hd_resume_returns(const guint8 *code, gsize size);
+
 #endif
