@@ -279,6 +279,8 @@ hd_judge_types(hd_update *update, hd_job *job, GPtrArray *refusals, GPtrArray *w
 		else
 			g_ptr_array_add(refusals, refusal);
 	}
+	for (guint i = 0; i < verdict->changed->len; i++)
+		hd_migrate_follow(update, job, running, g_ptr_array_index(verdict->changed, i));
 	for (guint i = 0; i < verdict->warnings->len; i++)
 		g_ptr_array_add(warnings, hd_refusal_copy(g_ptr_array_index(verdict->warnings, i)));
 	hd_verdict_free(verdict);

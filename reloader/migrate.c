@@ -12,37 +12,56 @@
 
 /* ---- what changes ---- */
 
-typedef struct {
-	char *key; /* of hd_migration_of_key */
-	const hd_unit *running;
-	hd_refusal *refusal; /* what is said where its objects cannot be accounted for */
-} changed_type;
-
 static void
 changed_type_free(gpointer data)
 {
-	changed_type *type = data;
+	hd_changed_type *type = data;
 	g_free(type->key);
+	hd_migration_free(type->migration);
 	hd_refusal_free(type->refusal);
 	g_free(type);
 }
 
-static GPtrArray *
-changed_types(hd_update *update)
+/* The same type, as it was: a unit that was not saved, and has it in a text of its own. */
+static bool
+has_old_shape(const hd_changed_type *type, const hd_unit *unit)
+{
+	GPtrArray *ignored = g_ptr_array_new_with_free_func((GDestroyNotify)hd_refusal_free);
+	hd_migration *migration = hd_migration_of_key(type->running, unit, type->key, ignored);
+	bool same = migration && hd_migration_is_identity(migration);
+	hd_migration_free(migration);
+	g_ptr_array_unref(ignored);
+	return same;
+}
+
+static bool
+is_noted(const hd_update *update, const hd_unit *running, const char *key)
+{
+	for (guint i = 0; i < update->changed_types->len; i++) {
+		const hd_changed_type *type = g_ptr_array_index(update->changed_types, i);
+		if (strcmp(type->key, key) == 0 && has_old_shape(type, running))
+			return true;
+	}
+	return false;
+}
+
+/* Takes the migration. */
+static void
+note_type(hd_update *update, const hd_unit *running, const char *key, hd_migration *migration,
+	  const hd_refusal *refusal)
 {
 	if (!update->changed_types)
 		update->changed_types = g_ptr_array_new_with_free_func(changed_type_free);
-	return update->changed_types;
-}
-
-static void
-note_type(hd_update *update, const hd_unit *running, const hd_refusal *refusal)
-{
-	changed_type *type = g_new0(changed_type, 1);
-	type->key = g_strdup(refusal->subject);
+	if (is_noted(update, running, key)) {
+		hd_migration_free(migration);
+		return;
+	}
+	hd_changed_type *type = g_new0(hd_changed_type, 1);
+	type->key = g_strdup(key);
 	type->running = running;
-	type->refusal = hd_refusal_copy(refusal);
-	g_ptr_array_add(changed_types(update), type);
+	type->migration = migration;
+	type->refusal = refusal ? hd_refusal_copy(refusal) : NULL;
+	g_ptr_array_add(update->changed_types, type);
 }
 
 static bool
@@ -73,11 +92,20 @@ hd_migrate_answers(hd_update *update, hd_job *job, const hd_unit *running, const
 	if (refusal->code != HD_REFUSE_TYPE_LAYOUT)
 		return false;
 	hd_migration *migration = hd_migration_of_key(running, job->unit, refusal->subject, refusals);
-	if (migration)
-		note_type(update, running, refusal);
 	update->reshapes |= migration != NULL;
-	hd_migration_free(migration);
+	if (migration)
+		note_type(update, running, refusal->subject, migration, refusal);
 	return true;
+}
+
+void
+hd_migrate_follow(hd_update *update, hd_job *job, const hd_unit *running, const char *key)
+{
+	GPtrArray *said = g_ptr_array_new_with_free_func((GDestroyNotify)hd_refusal_free);
+	hd_migration *migration = update->reshapes ? hd_migration_of_key(running, job->unit, key, said) : NULL;
+	if (migration)
+		note_type(update, running, key, migration, NULL);
+	g_ptr_array_unref(said);
 }
 
 /* ---- variables ---- */
@@ -189,18 +217,6 @@ job_of(const hd_update *update, const hd_copy *copy)
 	return NULL;
 }
 
-/* The same type, as it was: a unit that was not saved, and has it in a text of its own. */
-static bool
-has_old_shape(const changed_type *type, const hd_unit *unit)
-{
-	GPtrArray *ignored = g_ptr_array_new_with_free_func((GDestroyNotify)hd_refusal_free);
-	hd_migration *migration = hd_migration_of_key(type->running, unit, type->key, ignored);
-	bool same = migration && hd_migration_is_identity(migration);
-	hd_migration_free(migration);
-	g_ptr_array_unref(ignored);
-	return same;
-}
-
 static void
 judge_bystander(const hd_update *update, const hd_copy *copy, GPtrArray *refusals)
 {
@@ -209,8 +225,8 @@ judge_bystander(const hd_update *update, const hd_copy *copy, GPtrArray *refusal
 	GHashTableIter iter;
 	gpointer name;
 	for (guint i = 0; unit && update->changed_types && i < update->changed_types->len; i++) {
-		const changed_type *type = g_ptr_array_index(update->changed_types, i);
-		if (has_old_shape(type, unit))
+		const hd_changed_type *type = g_ptr_array_index(update->changed_types, i);
+		if (type->refusal && has_old_shape(type, unit))
 			g_ptr_array_add(refusals, cannot(first, &type->refusal->where,
 							 "%s has %s as it was, and was not saved with it",
 							 copy->module->name, strchr(type->key, '/') + 1));
@@ -276,7 +292,7 @@ static void
 judge_heap(const hd_update *update, GPtrArray *refusals)
 {
 	for (guint i = 0; update->changed_types && i < update->changed_types->len; i++) {
-		const changed_type *type = g_ptr_array_index(update->changed_types, i);
+		const hd_changed_type *type = g_ptr_array_index(update->changed_types, i);
 		if (!hd_reach_has_pointer(type->running, type->key))
 			continue;
 		g_ptr_array_add(refusals, hd_refusal_copy(type->refusal));
@@ -326,7 +342,7 @@ hd_migrate_may_be_in_frame(const hd_update *update, const char *function)
 {
 	const GPtrArray *types = update->changed_types;
 	for (guint i = 0; types && i < types->len; i++) {
-		const changed_type *type = g_ptr_array_index(types, i);
+		const hd_changed_type *type = g_ptr_array_index(types, i);
 		if (hd_reach_has_local(type->running, type->key, function))
 			return true;
 	}

@@ -109,7 +109,7 @@ struct hd_update {
 	gint64 written_ns, begun_ns, built_ns;
 	bool warned;   /* said already that ptrace is denied */
 	bool reshapes; /* some type or variable changes its shape, and can be migrated as far as types tell */
-	GPtrArray *changed_types; /* migrate.c's; NULL: none */
+	GPtrArray *changed_types; /* of hd_changed_type *; NULL: none */
 	GHashTable *moved;	  /* set of names: globals that get new room; NULL: none */
 	GPtrArray *blockers;	  /* of hd_thread_place *: who was in the way at the last try; NULL: nobody */
 	gint64 waiting_until;	  /* monotonic, ns; 0: it does not wait for frames */
@@ -194,9 +194,18 @@ void hd_judge_constants(hd_update *update, hd_job *job, GPtrArray *refusals);
 GArray *hd_judge_entries(const hd_update *update);
 
 /* ---- migrate.c: living data whose shape changes ---- */
+typedef struct {
+	char *key; /* as hd_verdict calls it */
+	const hd_unit *running;
+	hd_migration *migration;
+	hd_refusal *refusal; /* what is said where its objects cannot be accounted for; NULL: another type's says it */
+} hd_changed_type;
+
 /* Whether migration may answer a refusal of shape; where it cannot, others are appended. false: the refusal stands. */
 bool hd_migrate_answers(hd_update *update, hd_job *job, const hd_unit *running, const hd_refusal *refusal,
 			GPtrArray *refusals);
+/* A type has another layout, because of one inside that was answered for. */
+void hd_migrate_follow(hd_update *update, hd_job *job, const hd_unit *running, const char *key);
 /* Every job is judged: which data change their shape, and who has to be linked anew with them. */
 void hd_migrate_prepare(hd_update *update, GPtrArray *refusals);
 /* What judging and preparing have noted. */

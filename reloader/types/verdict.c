@@ -66,6 +66,7 @@ judge_aggregate(trial *t, const char *key, const hd_type *old, const hd_type *no
 	hd_difference difference;
 	if (!old->mark || !hd_type_difference(old, now, &difference))
 		return;
+	g_ptr_array_add(t->verdict->changed, g_strdup(key));
 	bool follows = difference.kind == HD_DIFFERENCE_MOVED || difference.kind == HD_DIFFERENCE_SIZE;
 	if (!follows || !follows_from_inner(t, now, 0)) {
 		char *name = title(now);
@@ -284,6 +285,7 @@ hd_verdict_new(const hd_unit *old, const hd_unit *now)
 {
 	hd_verdict *verdict = g_new0(hd_verdict, 1);
 	verdict->refusals = g_ptr_array_new_with_free_func((GDestroyNotify)hd_refusal_free);
+	verdict->changed = g_ptr_array_new_with_free_func(g_free);
 	verdict->warnings = g_ptr_array_new_with_free_func((GDestroyNotify)hd_refusal_free);
 	trial t = {.old = old,
 		   .now = now,
@@ -311,6 +313,7 @@ hd_verdict_free(hd_verdict *verdict)
 	if (!verdict)
 		return;
 	g_ptr_array_unref(verdict->refusals);
+	g_ptr_array_unref(verdict->changed);
 	g_ptr_array_unref(verdict->warnings);
 	g_free(verdict);
 }

@@ -19,6 +19,8 @@
 typedef struct {
 	GPtrArray *refusals; /* of hd_refusal *, in source order; empty: compatible. HD101's subject is the key of
 				hd_migration_of_key */
+	GPtrArray *changed;  /* of char *: keys (as HD101's subject) of every named aggregate that has another layout,
+				those that only follow from what is inside of them among them */
 	GPtrArray *warnings; /* of hd_refusal *: code unused, reason and where (enum renumbered) */
 } hd_verdict;
 
