@@ -36,4 +36,8 @@ void hd_reach_mark(const hd_unit *unit);
 /* Types with a tag or a typedef's name, complete ones: "function/struct tag#n" -> hd_type *. */
 GHashTable *hd_reach_named(const hd_unit *unit);
 
+/* The type "struct tag", "union tag", "enum tag" or of a typedef, complete, that the function declares (NULL: file
+ * scope); ordinal: of several, in order of lines. NULL: there is none. */
+const hd_type *hd_reach_type(const hd_unit *unit, const char *function, const char *name, guint ordinal);
+
 #endif

@@ -641,47 +641,12 @@ hd_migration_of_variable(const hd_unit *old, const hd_unit *now, const char *fun
 	return migration;
 }
 
-/* "struct conn" is the struct of that tag, or of that typedef; "conn_t" the typedef. */
-static bool
-is_called(const hd_type *type, const char *name)
-{
-	const char *keyword = hd_type_keyword(type), *tag = hd_type_tag(type);
-	gsize length = strlen(keyword);
-	if (type->kind == HD_TYPE_TYPEDEF)
-		return type->name && strcmp(type->name, name) == 0;
-	return length > 0 && tag && type->complete && strncmp(name, keyword, length) == 0 && name[length] == ' ' &&
-	       strcmp(name + length + 1, tag) == 0;
-}
-
-static gint
-by_line(gconstpointer a, gconstpointer b)
-{
-	const hd_type *x = *(hd_type *const *)a, *y = *(hd_type *const *)b;
-	int files = g_strcmp0(x->file, y->file);
-	return files ? files : x->line - y->line;
-}
-
-static const hd_type *
-find_type(const hd_unit *unit, const char *function, const char *name, guint ordinal)
-{
-	GPtrArray *found = g_ptr_array_new();
-	for (guint i = 0; i < unit->types->len; i++) {
-		hd_type *type = unit->types->pdata[i];
-		if (is_called(type, name) && g_strcmp0(type->function, function) == 0)
-			g_ptr_array_add(found, type);
-	}
-	g_ptr_array_sort(found, by_line);
-	const hd_type *type = ordinal < found->len ? found->pdata[ordinal] : NULL;
-	g_ptr_array_unref(found);
-	return type;
-}
-
 hd_migration *
 hd_migration_of_type(const hd_unit *old, const hd_unit *now, const char *function, const char *name, guint ordinal,
 		     GPtrArray *refusals)
 {
-	const hd_type *before = find_type(old, function, name, ordinal);
-	const hd_type *after = find_type(now, function, name, ordinal);
+	const hd_type *before = hd_reach_type(old, function, name, ordinal);
+	const hd_type *after = hd_reach_type(now, function, name, ordinal);
 	if (!before || !after) {
 		refuse_missing(refusals, name);
 		return NULL;

@@ -179,3 +179,30 @@ hd_reach_has_local(const hd_unit *unit, const char *key, const char *function)
 	g_hash_table_unref(named);
 	return found;
 }
+
+/* "struct conn" is the struct of that tag, or of that typedef; "conn_t" the typedef. */
+static bool
+is_called(const hd_type *type, const char *name)
+{
+	const char *keyword = hd_type_keyword(type), *tag = hd_type_tag(type);
+	gsize length = strlen(keyword);
+	if (type->kind == HD_TYPE_TYPEDEF)
+		return type->name && strcmp(type->name, name) == 0;
+	return length > 0 && tag && type->complete && strncmp(name, keyword, length) == 0 && name[length] == ' ' &&
+	       strcmp(name + length + 1, tag) == 0;
+}
+
+const hd_type *
+hd_reach_type(const hd_unit *unit, const char *function, const char *name, guint ordinal)
+{
+	GPtrArray *found = g_ptr_array_new();
+	for (guint i = 0; i < unit->types->len; i++) {
+		hd_type *type = unit->types->pdata[i];
+		if (is_called(type, name) && g_strcmp0(type->function, function) == 0)
+			g_ptr_array_add(found, type);
+	}
+	g_ptr_array_sort(found, by_line);
+	const hd_type *type = ordinal < found->len ? found->pdata[ordinal] : NULL;
+	g_ptr_array_unref(found);
+	return type;
+}
