@@ -11,6 +11,7 @@ reloader_types_libtypes_a_SOURCES = \
 	reloader/types/layout.c \
 	reloader/types/migration.c reloader/types/migration.h \
 	reloader/types/numbers.c reloader/types/numbers.h \
+	reloader/types/parts.c reloader/types/parts.h \
 	reloader/types/reach.c \
 	reloader/types/registers.c \
 	reloader/types/relocate.c \
@@ -18,6 +19,7 @@ reloader_types_libtypes_a_SOURCES = \
 	reloader/types/shape.c \
 	reloader/types/sources.c reloader/types/sources.h \
 	reloader/types/steps.c reloader/types/steps.h \
+	reloader/types/trace.c reloader/types/trace.h \
 	reloader/types/unit.c reloader/types/unit.h \
 	reloader/types/verdict.c reloader/types/verdict.h \
 	reloader/types/walk.c

@@ -2,7 +2,7 @@
 EXTRA_DIST += test/types/rich.c
 if HAVE_CMOCKA
 types_tests = test/types/hostile-test test/types/migration-test \
-	test/types/migrations-test test/types/unit-test test/types/verdict-test
+	test/types/migrations-test test/types/trace-test test/types/unit-test test/types/verdict-test
 check_PROGRAMS += $(types_tests)
 TESTS += $(types_tests)
 endif
@@ -27,6 +27,10 @@ test_types_migrations_test_SOURCES = test/types/migrations-test.c test/types/gen
 	test/types/shapes.c test/types/shapes.h $(TEST_COMPILE)
 test_types_migrations_test_LDADD = $(TEST_TYPES_LINK) -ldl -lm
 test_types_migrations_test_CPPFLAGS = $(TEST_TYPES_CPPFLAGS)
+
+test_types_trace_test_SOURCES = test/types/trace-test.c $(TEST_COMPILE)
+test_types_trace_test_LDADD = $(TEST_TYPES_LINK)
+test_types_trace_test_CPPFLAGS = $(TEST_TYPES_CPPFLAGS)
 
 test_types_hostile_test_SOURCES = test/types/hostile-test.c $(TEST_COMPILE)
 test_types_hostile_test_LDADD = $(TEST_TYPES_LINK)

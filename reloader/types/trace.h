@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finds every object of certain types in the memory of a program that stands
+ * still: follows pointers by their types from the variables with static storage.
+ *
+ * What is known and where it ends:
+ *   - a pointer to the start of an allocated block makes it an array of as many
+ *     objects of the pointer's type as it has room for, or one that ends in a
+ *     flexible array; a struct and its first member agree, and the outer one counts;
+ *   - a pointer into the middle leads to a part of what the block is known to be;
+ *   - void * and char * are not followed. Blocks that nothing else leads to are
+ *     listed apart, for the caller to judge; so are those that by their size may be
+ *     a wanted struct of which only a member's address is known (intrusive lists);
+ *   - a pointer into memory that the allocator has free is ignored, as is one to nothing.
+ * Refused, with a reason that names the pointer: a wanted object in memory that
+ * is neither a block nor a variable, or in a block that is something else or of
+ * which no typed pointer names the start; a union or a type with several
+ * definitions that may lead to one, unless other pointers make it certain.
+ *
+ * Order of calls: add units, roots and wants; prepare; then run, perhaps again.
+ * Only run needs the program to stand still, and it reads no debug information. */
+#ifndef HD_TYPES_TRACE_H
+#define HD_TYPES_TRACE_H
+
+#include "reloader/types/unit.h"
+
+typedef struct hd_trace hd_trace;
+
+typedef enum {
+	HD_MEMORY_BLOCK, /* inside of an allocated block */
+	HD_MEMORY_FREE,	 /* the allocator's, but in no block: whatever points there dangles */
+	HD_MEMORY_OTHER, /* anything else: a stack, a mapping, an image, nothing */
+} hd_memory_kind;
+
+typedef struct {
+	/* false: not all of it can be read. */
+	bool (*read)(guint64 address, void *out, gsize size, void *data);
+	/* BLOCK: where the part that the program may use begins, and how many bytes it has. */
+	hd_memory_kind (*block)(guint64 address, guint64 *start, guint64 *size, void *data);
+	void *data;
+} hd_trace_memory;
+
+/* Objects of a wanted type: by themselves, or in a struct or block of another type. What is inside of one by value
+ * belongs to it and is not listed. */
+typedef struct {
+	guint64 address; /* of the first */
+	guint64 bytes;	 /* of each; of one with a flexible array, all that there is room for */
+	guint64 count;	 /* one behind the other */
+	guint wanted;	 /* index that hd_trace_want gave */
+	enum { HD_TRACED_IN_VARIABLE, HD_TRACED_IN_BLOCK } where;
+	guint64 start, size; /* of the variable or block; what follows the objects is of no known type */
+	guint node;	     /* for hd_trace_text */
+} hd_traced;
+
+/* A block whose type is not known, or may be another than its pointers say. */
+typedef struct {
+	guint64 pointer; /* the address of a pointer that leads there */
+	guint64 start, size;
+	guint wanted; /* the type that it may be, by its size; G_MAXUINT: only void * and char * lead there */
+	guint node;
+} hd_trace_lead;
+
+hd_trace *hd_trace_new(void);
+void hd_trace_free(hd_trace *trace);
+
+/* Units are borrowed and must outlive the trace. One that has neither roots nor wants is still worth adding: its types
+ * are what others only declare. */
+void hd_trace_add_unit(hd_trace *trace, const hd_unit *unit);
+/* Thread-locals and constants are no roots, and ignored. */
+void hd_trace_add_root(hd_trace *trace, const hd_unit *unit, const hd_unit_variable *variable, guint64 address);
+/* A struct or union, named as for hd_migration_of_type. The index that results say; G_MAXUINT: there is no such type.
+ */
+guint hd_trace_want(hd_trace *trace, const hd_unit *unit, const char *function, const char *name, guint ordinal);
+void hd_trace_prepare(hd_trace *trace);
+
+/* Appends to found (of hd_traced) and leads (of hd_trace_lead). false: it cannot be told where all objects are; *why
+ * is the caller's to free, and what was appended is not all. */
+bool hd_trace_run(hd_trace *trace, const hd_trace_memory *memory, GArray *found, GArray *leads, char **why);
+/* How it was reached, for people: "static struct entity *list in game.c -> next"; new string. Valid until the next
+ * run. */
+char *hd_trace_text(const hd_trace *trace, guint node);
+
+#endif
