@@ -38,7 +38,12 @@ static guint
 add_layout(hd_layouts *l, hd_layout_kind kind, const hd_type *type, guint64 size, char *key)
 {
 	guint index = l->layouts->len;
-	hd_layout layout = {.kind = kind, .type = type, .size = size, .last = index, .wanted = HD_NOT_WANTED};
+	hd_layout layout = {.kind = kind,
+			    .type = type,
+			    .size = size,
+			    .last = index,
+			    .wanted = HD_NOT_WANTED,
+			    .held = HD_NOT_WANTED};
 	g_array_append_val(l->layouts, layout);
 	g_ptr_array_add(l->keys, key);
 	return index;
@@ -419,6 +424,7 @@ measure_part(hd_layouts *l, hd_layout *layout, const hd_part *part, int depth)
 	layout->cost += inner->cost > 0 && count > HD_OBJECT_MOST / inner->cost ? HD_OBJECT_MOST : count * inner->cost;
 	layout->pointers |= inner->pointers;
 	layout->holds |= inner->holds;
+	layout->held = layout->held == HD_NOT_WANTED ? inner->held : layout->held;
 	layout->torn |= part->overlaid && inner->holds && layout->wanted == HD_NOT_WANTED;
 	layout->damaged |= inner->damaged || inner->height == BUSY || inner->height == NEW ||
 			   layout->height > HD_TYPE_DEPTH || layout->cost > cost_limit(layout);
@@ -435,6 +441,7 @@ measure(hd_layouts *l, guint index, int depth)
 	result.height = 1;
 	result.cost = 1;
 	result.holds = layout->wanted != HD_NOT_WANTED;
+	result.held = layout->wanted;
 	result.pointers = layout->kind == HD_LAYOUT_POINTER && layout->target != NOTHING;
 	for (guint i = 0; layout->kind == HD_LAYOUT_OBJECT && i < layout->n; i++)
 		measure_part(l, &result, &g_array_index(l->parts, hd_part, layout->first + i), depth);
@@ -504,9 +511,63 @@ spread_leads(hd_layouts *l)
 	g_free(heads);
 }
 
+/* ---- what may hold a wanted one ---- */
+
+static bool
+is_holder(const hd_type *type, GHashTable *names, GHashTable *holders)
+{
+	for (guint i = 0; type->members && type->complete && i < type->members->len; i++) {
+		guint64 count;
+		const hd_type *inner = element_of(g_array_index(type->members, hd_member, i).type, &count);
+		if (g_hash_table_contains(holders, inner))
+			return true;
+		char *name = inner->members ? name_of(inner) : NULL;
+		bool wanted = name && g_hash_table_contains(names, name);
+		g_free(name);
+		if (wanted)
+			return true;
+	}
+	return false;
+}
+
+static void
+add_holders_of(hd_layouts *l, const hd_unit *unit, GHashTable *names)
+{
+	GHashTable *holders = g_hash_table_new(NULL, NULL);
+	guint before;
+	int round = 0;
+	do {
+		before = g_hash_table_size(holders);
+		for (guint i = 0; i < unit->types->len; i++) {
+			hd_type *type = unit->types->pdata[i];
+			if (!g_hash_table_contains(holders, type) && is_holder(type, names, holders)) {
+				g_hash_table_add(holders, type);
+				(void)layout_of(l, unit, type);
+			}
+		}
+	} while (g_hash_table_size(holders) > before && ++round < HD_TYPE_DEPTH);
+	g_hash_table_unref(holders);
+}
+
+/* No pointer need say so: casts make a struct of its first member, or of one inside (container_of). */
+static void
+add_holders(hd_layouts *l)
+{
+	GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	for (guint i = 0; i < l->layouts->len; i++) {
+		char *name = at(l, i)->wanted != HD_NOT_WANTED ? name_of(at(l, i)->type) : NULL;
+		if (name)
+			g_hash_table_add(names, name);
+	}
+	for (guint i = 0; i < l->units->len; i++)
+		add_holders_of(l, l->units->pdata[i], names);
+	g_hash_table_unref(names);
+}
+
 void
 hd_layouts_prepare(hd_layouts *l)
 {
+	add_holders(l);
 	while (l->pending->len > 0) {
 		pending next = g_array_index(l->pending, pending, l->pending->len - 1);
 		g_array_set_size(l->pending, l->pending->len - 1);

@@ -43,6 +43,7 @@ typedef struct {
 	guint wanted;
 	bool flexible; /* ends in an array that the size does not count */
 	bool pointers; /* there are some to follow */
+	guint held;    /* one of the wanted ones it holds, itself first; HD_NOT_WANTED: none */
 	bool holds;    /* is wanted, or has a wanted one inside, by value */
 	bool torn;     /* a union, one member of which holds a wanted one */
 	bool leads;    /* holds a wanted one, or pointers lead to one in the end */

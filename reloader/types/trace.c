@@ -14,9 +14,13 @@
 #define ADDRESS_LEAST 4096
 /* What is read at once. Bytes. */
 #define WINDOW ((gsize)1 << 16)
-/* An allocator's block may be larger than what was asked for, by its granule and a rest too small to split off. Bytes.
- */
-#define BLOCK_SLACK 32
+/* A block of malloc may be larger than what was asked for: by its granule and a rest too small to split off, and when
+ * it is a mapping of its own by the rest of a page. Bytes. */
+static guint64
+slack_of(guint64 block_size)
+{
+	return block_size < 1 << 17 ? 32 : 4128;
+}
 
 typedef enum { NODE_VARIABLE, NODE_BLOCK, NODE_OBJECT } node_kind;
 
@@ -54,11 +58,12 @@ struct hd_trace {
 	hd_layouts *layouts;
 	const hd_layout *all; /* those of layouts, once prepared */
 	const hd_part *parts, *followed;
-	GArray *roots; /* of root; once prepared, in order of addresses, and the first nodes */
-	GArray *wants; /* of guint: layouts */
-	GArray *nodes; /* of node */
-	GArray *queue; /* of guint: nodes whose pointers are still to be followed */
-	guint done;    /* how many of them were */
+	guint wants;
+	GArray *roots;	 /* of root; once prepared, in order of addresses, and the first nodes */
+	GArray *holders; /* of guint: layouts that are wanted, or hold a wanted one */
+	GArray *nodes;	 /* of node */
+	GArray *queue;	 /* of guint: nodes whose pointers are still to be followed */
+	guint done;	 /* how many of them were */
 	GArray *deferred;
 	guint *table; /* of nodes, 1 + index; 0: free. Open addressing, linear probing */
 	guint table_size, used;
@@ -78,7 +83,7 @@ hd_trace_new(void)
 	hd_trace *t = g_new0(hd_trace, 1);
 	t->layouts = hd_layouts_new();
 	t->roots = g_array_new(FALSE, FALSE, sizeof(root));
-	t->wants = g_array_new(FALSE, FALSE, sizeof(guint));
+	t->holders = g_array_new(FALSE, FALSE, sizeof(guint));
 	t->nodes = g_array_new(FALSE, FALSE, sizeof(node));
 	t->queue = g_array_new(FALSE, FALSE, sizeof(guint));
 	t->deferred = g_array_new(FALSE, FALSE, sizeof(deferred));
@@ -93,7 +98,7 @@ hd_trace_free(hd_trace *t)
 		return;
 	hd_layouts_free(t->layouts);
 	g_array_unref(t->roots);
-	g_array_unref(t->wants);
+	g_array_unref(t->holders);
 	g_array_unref(t->nodes);
 	g_array_unref(t->queue);
 	g_array_unref(t->deferred);
@@ -126,10 +131,8 @@ hd_trace_want(hd_trace *t, const hd_unit *unit, const char *function, const char
 	type = type ? hd_type_strip(type) : NULL;
 	if (!type || !type->members || !type->complete)
 		return HD_NOT_WANTED;
-	guint handle = hd_layouts_add(t->layouts, unit, type), wanted = t->wants->len;
-	hd_layouts_want(t->layouts, handle, wanted);
-	g_array_append_val(t->wants, handle);
-	return wanted;
+	hd_layouts_want(t->layouts, hd_layouts_add(t->layouts, unit, type), t->wants);
+	return t->wants++;
 }
 
 static gint
@@ -150,10 +153,9 @@ hd_trace_prepare(hd_trace *t)
 		root *r = &g_array_index(t->roots, root, i);
 		r->handle = hd_layouts_find(t->layouts, r->handle);
 	}
-	for (guint i = 0; i < t->wants->len; i++) {
-		guint *want = &g_array_index(t->wants, guint, i);
-		*want = hd_layouts_find(t->layouts, *want);
-	}
+	for (guint i = 0; i < hd_layouts_count(t->layouts); i++)
+		if (t->all[i].holds)
+			g_array_append_val(t->holders, i);
 	g_array_sort(t->roots, by_address);
 }
 
@@ -758,19 +760,25 @@ offset_in_block(const hd_trace *t, const node *n, guint64 *size)
 	return n->address - start;
 }
 
-/* The wanted type that the block may be, of which only a member's address is known. */
-static guint
+static bool
+has_size(const hd_layout *layout, guint64 size)
+{
+	return size >= layout->size && (layout->flexible || size - layout->size < slack_of(size));
+}
+
+/* Another type that the block may be by its size: one that has, in that place, what is known of it. NULL: none. */
+static const hd_layout *
 disguised(const hd_trace *t, const node *n)
 {
 	guint64 size, offset = offset_in_block(t, n, &size);
-	for (guint i = 0; i < t->wants->len; i++) {
-		guint want = g_array_index(t->wants, guint, i);
-		const hd_layout *layout = &t->all[want];
-		if (size >= layout->size && (layout->flexible || size - layout->size < BLOCK_SLACK) &&
-		    hd_layouts_contains(t->layouts, want, offset, layout->size, n->layout))
-			return layout->wanted;
+	for (guint i = 0; i < t->holders->len; i++) {
+		guint holder = g_array_index(t->holders, guint, i);
+		const hd_layout *layout = &t->all[holder];
+		if (layout->size > t->all[n->layout].size && has_size(layout, size) &&
+		    hd_layouts_contains(t->layouts, holder, offset, layout->size, n->layout))
+			return layout;
 	}
-	return HD_NOT_WANTED;
+	return NULL;
 }
 
 static void
@@ -782,23 +790,48 @@ append_lead(const hd_trace *t, guint index, guint wanted, GArray *leads)
 	g_array_append_val(leads, lead);
 }
 
-static void
-list_node(const hd_trace *t, guint index, GArray *found, GArray *leads)
+/* Nothing but the block's size says how many objects it has, and whether it is larger than what the pointer says. */
+static bool
+judge_block(hd_trace *t, const node *n)
+{
+	const hd_layout *layout = &t->all[n->layout], *other = disguised(t, n);
+	guint64 rest = n->size - MAX(count_of(t, n), 1) * layout->size;
+	if (layout->flexible || (!other && rest < slack_of(n->size)))
+		return true;
+	char *type = layout_text(t, n->layout);
+	char *larger = other ? layout_text(t, (guint)(other - t->all)) : NULL;
+	if (other)
+		refuse(t, n->parent, n->pointer,
+		       "leads to a block of %" G_GUINT64_FORMAT " bytes, which may be %s as well as %s", n->size,
+		       larger, type);
+	else
+		refuse(t, n->parent, n->pointer,
+		       "leads to a block of %" G_GUINT64_FORMAT " bytes, which are more than %s (%" G_GUINT64_FORMAT
+		       " bytes each): what the rest is is not known",
+		       n->size, type, layout->size);
+	g_free(larger);
+	g_free(type);
+	return false;
+}
+
+static bool
+list_node(hd_trace *t, guint index, GArray *found, GArray *leads)
 {
 	const node *n = node_at(t, index);
-	if (n->layout == NO_LAYOUT) {
+	const hd_layout *layout = n->layout != NO_LAYOUT ? &t->all[n->layout] : NULL;
+	if (!layout) {
 		if (n->untyped)
 			append_lead(t, index, HD_NOT_WANTED, leads);
-		return;
-	}
-	const hd_layout *layout = &t->all[n->layout];
-	if (layout->holds) {
+	} else if (layout->holds) {
+		if (n->kind == NODE_BLOCK && !judge_block(t, n))
+			return false;
 		list_wanted(t, index, n->layout, n->address, layout->size, count_of(t, n), n->address + n->size, found);
 	} else if (n->kind != NODE_VARIABLE && layout->kind == HD_LAYOUT_OBJECT && layout->pointers) {
-		guint wanted = disguised(t, n);
-		if (wanted != HD_NOT_WANTED)
-			append_lead(t, index, wanted, leads);
+		const hd_layout *other = disguised(t, n);
+		if (other)
+			append_lead(t, index, other->held, leads);
 	}
+	return true;
 }
 
 static void
@@ -831,7 +864,7 @@ hd_trace_run(hd_trace *t, const hd_trace_memory *memory, GArray *found, GArray *
 	start(t);
 	bool done = drain(t) && settle(t);
 	for (guint i = 0; done && i < t->nodes->len; i++)
-		list_node(t, i, found, leads);
+		done = list_node(t, i, found, leads);
 	*why = t->why;
 	t->why = NULL;
 	return done;

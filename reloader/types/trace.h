@@ -13,7 +13,8 @@
  *   - a pointer into memory that the allocator has free is ignored, as is one to nothing.
  * Refused, with a reason that names the pointer: a wanted object in memory that
  * is neither a block nor a variable, or in a block that is something else or of
- * which no typed pointer names the start; a union or a type with several
+ * which no typed pointer names the start; a block that by its size is no array of
+ * what the pointers say, or may be a larger struct that begins with it; a union or a type with several
  * definitions that may lead to one, unless other pointers make it certain.
  *
  * Order of calls: add units, roots and wants; prepare; then run, perhaps again.
@@ -34,7 +35,7 @@ typedef enum {
 typedef struct {
 	/* false: not all of it can be read. */
 	bool (*read)(guint64 address, void *out, gsize size, void *data);
-	/* BLOCK: where the part that the program may use begins, and how many bytes it has. */
+	/* BLOCK: where the part that the program may use begins, and how many bytes it has (malloc_usable_size). */
 	hd_memory_kind (*block)(guint64 address, guint64 *start, guint64 *size, void *data);
 	void *data;
 } hd_trace_memory;
@@ -55,7 +56,7 @@ typedef struct {
 typedef struct {
 	guint64 pointer; /* the address of a pointer that leads there */
 	guint64 start, size;
-	guint wanted; /* the type that it may be, by its size; G_MAXUINT: only void * and char * lead there */
+	guint wanted; /* the type that it may be or hold, by its size; G_MAXUINT: only void * and char * lead there */
 	guint node;
 } hd_trace_lead;
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "reloader/types/internal.h"
 #include "reloader/types/migration.h"
+#include "reloader/types/trace.h"
 #include "reloader/types/verdict.h"
 #include "test/types/compile.h"
 
@@ -110,6 +111,63 @@ migrate(const hd_unit *old, const hd_unit *now)
 	g_ptr_array_unref(refusals);
 }
 
+/* A program whose memory is 16 KiB of blocks that lead to each other. */
+#define MEMORY_START G_GUINT64_CONSTANT(0x10000)
+#define MEMORY_SIZE 0x4000
+#define BLOCK_SIZE 0x100
+
+static bool
+read_memory(guint64 address, void *out, gsize size, void *data)
+{
+	(void)data;
+	if (address < MEMORY_START || size > MEMORY_SIZE || address - MEMORY_START > MEMORY_SIZE - size)
+		return false;
+	memset(out, 0, size);
+	for (gsize at = (8 - address % 8) % 8; at + 8 <= size; at += 8) {
+		guint64 mix = (address + at) * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15);
+		guint64 word = MEMORY_START + (mix >> 40) % MEMORY_SIZE / BLOCK_SIZE * BLOCK_SIZE;
+		if (mix >> 62)
+			memcpy((guint8 *)out + at, &word, 8);
+	}
+	return true;
+}
+
+static hd_memory_kind
+find_block(guint64 address, guint64 *start, guint64 *size, void *data)
+{
+	(void)data;
+	*start = address / BLOCK_SIZE * BLOCK_SIZE;
+	*size = BLOCK_SIZE - 8;
+	if (address < MEMORY_START || address - MEMORY_START >= MEMORY_SIZE)
+		return HD_MEMORY_OTHER;
+	return address - *start < *size ? HD_MEMORY_BLOCK : HD_MEMORY_FREE;
+}
+
+static void
+look_for(const hd_unit *unit, const hd_unit *other, const char *type)
+{
+	const hd_trace_memory memory = {.read = read_memory, .block = find_block};
+	hd_trace *trace = hd_trace_new();
+	GArray *found = g_array_new(FALSE, FALSE, sizeof(hd_traced));
+	GArray *leads = g_array_new(FALSE, FALSE, sizeof(hd_trace_lead));
+	char *why = NULL;
+	hd_trace_add_unit(trace, other);
+	for (guint i = 0; i < hd_unit_variables(unit)->len; i++)
+		hd_trace_add_root(trace, unit, hd_unit_variables(unit)->pdata[i],
+				  MEMORY_START + i * BLOCK_SIZE % MEMORY_SIZE);
+	(void)hd_trace_want(trace, unit, NULL, type, 0);
+	hd_trace_prepare(trace);
+	assert_true(hd_trace_run(trace, &memory, found, leads, &why) == (why == NULL));
+	for (guint i = 0; i < MIN(found->len, 10); i++)
+		g_free(hd_trace_text(trace, g_array_index(found, hd_traced, i).node));
+	for (guint i = 0; i < MIN(leads->len, 10); i++)
+		g_free(hd_trace_text(trace, g_array_index(leads, hd_trace_lead, i).node));
+	g_free(why);
+	g_array_unref(found);
+	g_array_unref(leads);
+	hd_trace_free(trace);
+}
+
 /* Everything that can be asked of a unit. */
 static void
 use(const hd_unit *unit, const hd_unit *sound)
@@ -129,6 +187,8 @@ use(const hd_unit *unit, const hd_unit *sound)
 	migrate(sound, unit);
 	migrate(unit, sound);
 	migrate(unit, unit);
+	look_for(unit, sound, "struct peer");
+	look_for(sound, unit, "point");
 }
 
 static void
@@ -382,6 +442,8 @@ test_impossible(void **state)
 	migrate(sound, spoilt);
 	migrate(spoilt, sound);
 	migrate(spoilt, spoilt);
+	look_for(spoilt, sound, "struct s");
+	look_for(sound, spoilt, "struct s");
 	GPtrArray *refusals = g_ptr_array_new_with_free_func((GDestroyNotify)hd_refusal_free);
 	hd_migration *m = hd_migration_of_variable(spoilt, spoilt, NULL, "v", 0, refusals);
 	assert_true((m != NULL) == ((const impossible *)*state)->harmless);

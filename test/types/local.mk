@@ -1,5 +1,5 @@
 # test/types
-EXTRA_DIST += test/types/rich.c
+EXTRA_DIST += test/types/rich.c test/types/traced.c
 if HAVE_CMOCKA
 types_tests = test/types/hostile-test test/types/migration-test \
 	test/types/migrations-test test/types/trace-test test/types/unit-test test/types/verdict-test

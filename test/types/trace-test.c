@@ -17,99 +17,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Compiled here, and by the compilers under test. */
-#define PROGRAM(...)                                                                                                   \
-	__VA_ARGS__                                                                                                    \
-	static const char program[] = #__VA_ARGS__;
+#include "test/types/traced.c"
 
-PROGRAM(
-	struct vec { float x, y; }; struct link { struct link *next, *prev; }; struct inventory; struct entity {
-		int id;
-		unsigned alive : 1, team : 3;
-		struct vec pos;
-		struct entity *next;
-		struct vec *goal;
-		char *name;
-		void *data;
-		int (*think)(struct entity *);
-	};
-	struct pair {
-		long n;
-		struct entity first;
-		struct entity *second;
-	};
-	struct base {
-		int kind;
-		struct base *up;
-	};
-	struct derived {
-		struct base base;
-		struct entity *owner;
-	};
-	struct list {
-		int n;
-		struct entity *items[];
-	};
-	struct crowd {
-		int n;
-		struct entity members[];
-	};
-	struct nest {
-		char c;
-		struct {
-			struct {
-				struct entity *deep[2][3];
-			};
-			int n;
-		} in[2];
-	};
-	typedef union {
-		struct entity *e;
-		struct base *b;
-		long n;
-	} choice;
-	typedef union {
-		struct entity *e;
-		struct entity *const f;
-	} agreed;
-	union either {
-		struct vec *v;
-		float *f;
-		long n;
-	};
-	struct chooser {
-		int tag;
-		choice c;
-		agreed a;
-		union either v;
-	};
-	struct body {
-		long mass;
-		struct link link;
-		struct body *other;
-	};
-	union room {
-		struct entity e;
-		long n[2];
-	};
-	struct house { union room room; }; struct thing {
-		void (*free)(void *);
-		struct base *b;
-	};
-
-	struct entity * list; struct entity player, others[3]; struct entity * *table; struct entity * slots[4];
-	struct pair * pairs; struct base * base; struct derived * derived; struct list * flexible; struct crowd * crowd;
-	struct nest nest; struct chooser * chooser; struct body * body; struct link links; struct house * house;
-	struct thing * thing; void *anything; void **anythings; char *label; float *floats; struct vec * vec;
-	int *numbers; long number; unsigned char pool[256]; const struct entity *constant; struct inventory * inventory;
-	struct {
-		int n;
-		struct {
-			struct entity *e;
-		} inner[2];
-	} unnamed;
-	struct entity * **deep; struct entity * (*rows)[2]; struct link * link_pointer;)
-
+/* What only the compilers under test see. */
 static const char hidden[] =
 	"static struct entity *hidden; struct entity *f(struct entity *e) { static struct entity *local; struct entity "
 	"*old = local; local = hidden; hidden = e; return old; } "
@@ -189,7 +99,8 @@ static const variable variables[] = {
 	VARIABLE(nest),	     VARIABLE(chooser),	 VARIABLE(body),      VARIABLE(links),	  VARIABLE(house),
 	VARIABLE(thing),     VARIABLE(anything), VARIABLE(anythings), VARIABLE(label),	  VARIABLE(floats),
 	VARIABLE(vec),	     VARIABLE(numbers),	 VARIABLE(number),    VARIABLE(pool),	  VARIABLE(constant),
-	VARIABLE(inventory), VARIABLE(unnamed),	 VARIABLE(deep),      VARIABLE(rows),	  VARIABLE(link_pointer),
+	VARIABLE(inventory), VARIABLE(unnamed),	 VARIABLE(deep),      VARIABLE(rows),	  VARIABLE(monster),
+	VARIABLE(swarm),
 };
 
 static bool
@@ -248,6 +159,20 @@ read_unit(const char *source)
 }
 
 static hd_unit *unit; /* the program's */
+
+static hd_unit *
+read_program(void)
+{
+	const char *folder = g_getenv("HOTDEV_SOURCE");
+	char *path = g_build_filename(folder ? folder : ".", "test/types/traced.c", NULL), *text;
+	assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	char *source = g_strconcat(text, hidden, NULL);
+	hd_unit *program = read_unit(source);
+	g_free(source);
+	g_free(text);
+	g_free(path);
+	return program;
+}
 
 static void
 add_roots(hd_trace *t, const hd_unit *of)
@@ -330,7 +255,7 @@ must_find(const void *address, guint64 count, const char *text)
 	g_free(said);
 }
 
-/* How many objects; the variables player and others (three) are among them. */
+/* How many objects; the variables player, others (three) and swarm's are among them. */
 static guint64
 count_found(void)
 {
@@ -340,7 +265,7 @@ count_found(void)
 	return count;
 }
 
-#define IN_VARIABLES 4
+#define IN_VARIABLES 5
 
 static void
 must_count(guint64 in_blocks)
@@ -632,6 +557,29 @@ test_intrusive(void)
 	assert_int_equal(leads->len, 0);
 }
 
+/* Nothing says what it is but the list that it is in. */
+static void
+test_intrusive_holder(void)
+{
+	struct swarm *s = allocate(sizeof *s);
+	links.next = &s->link;
+	must_run();
+	must_count(0);
+	assert_int_equal(leads->len, 1);
+	must_lead(s, sizeof *s, 0, "struct link links in unit.c -> next");
+}
+
+/* A large block is a mapping, with more room than was asked for. */
+static void
+test_large_block(void)
+{
+	list = allocate(5000 * sizeof *list + 3 * sizeof *list + 50);
+	list[4999].next = new_entity();
+	must_run();
+	must_count(5003 + 1);
+	must_find(list, 5003, "struct entity *list in unit.c");
+}
+
 /* ---- refused ---- */
 
 static void
@@ -685,6 +633,29 @@ test_refuse_small(void)
 	must_refuse(
 		"`struct entity *list in unit.c` leads to a block of 48 bytes, which is too small for struct entity "
 		"(56 bytes)");
+}
+
+static void
+test_refuse_more(void)
+{
+	list = allocate(sizeof *list + 40);
+	must_refuse(
+		"`struct entity *list in unit.c` leads to a block of 96 bytes, which are more than struct entity (56 "
+		"bytes each): what the rest is is not known");
+}
+
+/* A struct is often known by its first member only. */
+static void
+test_refuse_larger(void)
+{
+	list = allocate(sizeof(struct monster));
+	must_refuse(
+		"`struct entity *list in unit.c` leads to a block of 120 bytes, which may be struct monster as well as "
+		"struct entity");
+	monster = (struct monster *)(gpointer)list;
+	must_run();
+	must_count(1);
+	assert_non_null(traced_at(&monster->entity));
 }
 
 static void
@@ -913,7 +884,7 @@ test_random_graphs(void)
 			herds[i].n = (guint)g_rand_int_range(random, 1, 6);
 			herds[i].reached = false;
 			herds[i].start =
-				allocate(herds[i].n * sizeof(struct entity) + (guint)g_rand_int_range(random, 0, 32));
+				allocate(herds[i].n * sizeof(struct entity) + (guint)g_rand_int_range(random, 0, 8));
 		}
 		/* Some pointers lead into the middle: then to a herd that is known by its start as well. */
 		table = allocate(n * sizeof *table);
@@ -995,9 +966,7 @@ play(void **state)
 		skip();
 	compiler = s->compiler;
 	compile_begin();
-	char *source = g_strconcat(program, hidden, NULL);
-	unit = read_unit(source);
-	g_free(source);
+	unit = read_program();
 	found = g_array_new(FALSE, FALSE, sizeof(hd_traced));
 	leads = g_array_new(FALSE, FALSE, sizeof(hd_trace_lead));
 	want("struct entity");
@@ -1034,6 +1003,8 @@ main(void)
 		TEST(test_refuse_stack),     TEST(test_refuse_static_pool),
 		TEST(test_refuse_middle),    TEST(test_refuse_between),
 		TEST(test_refuse_two_types), TEST(test_refuse_small),
+		TEST(test_refuse_more),	     TEST(test_refuse_larger),
+		TEST(test_intrusive_holder), TEST(test_large_block),
 		TEST(test_refuse_union),     TEST(test_refuse_inside_union),
 		TEST(test_refuse_far),	     TEST(test_declared_elsewhere),
 		TEST(test_declared_twice),   TEST(test_private_twin),
