@@ -20,6 +20,8 @@ reloader_types_libtypes_a_SOURCES = \
 	reloader/types/sources.c reloader/types/sources.h \
 	reloader/types/steps.c reloader/types/steps.h \
 	reloader/types/trace.c reloader/types/trace.h \
+	reloader/types/traced.c \
+	reloader/types/trail.c reloader/types/trail.h \
 	reloader/types/unit.c reloader/types/unit.h \
 	reloader/types/verdict.c reloader/types/verdict.h \
 	reloader/types/walk.c

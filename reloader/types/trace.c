@@ -1,80 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
-#include "reloader/types/trace.h"
+#include "reloader/types/trail.h"
 
 #include "reloader/types/compare.h"
 #include "reloader/types/fields.h"
-#include "reloader/types/parts.h"
 
 #include <string.h>
 
-#define NO_NODE G_MAXUINT
 /* Numbers that are stored as pointers: no address of Linux is lower (mmap_min_addr). */
 #define ADDRESS_LEAST 4096
 /* What is read at once. Bytes. */
 #define WINDOW ((gsize)1 << 16)
-/* A block of malloc may be larger than what was asked for: by its granule and a rest too small to split off, and when
- * it is a mapping of its own by the rest of a page. Bytes. */
-static guint64
-slack_of(guint64 block_size)
-{
-	return block_size < 1 << 17 ? 32 : 4128;
-}
-
-typedef enum { NODE_VARIABLE, NODE_BLOCK, NODE_OBJECT } node_kind;
-
-/* Memory that was reached. A variable or block is known by its address alone; an object, which nothing says the
- * extent of, by address and layout. */
-typedef struct {
-	guint64 address, size;
-	guint64 pointer; /* the address of the one that led here first; it is in the parent */
-	guint parent;	 /* NO_NODE: a variable */
-	guint layout;	 /* of its elements; a block that nothing typed has none: NO_LAYOUT */
-	node_kind kind;
-	bool untyped; /* BLOCK: void * or char * leads here */
-} node;
-
-#define NO_LAYOUT G_MAXUINT
-
-typedef struct {
-	const hd_unit_variable *variable;
-	const hd_type *type;
-	guint64 address, size;
-	guint handle; /* then the layout */
-} root;
-
-/* A pointer that cannot be judged before all blocks are known. */
-typedef struct {
-	guint64 address; /* where it leads */
-	guint64 pointer; /* where it is */
-	guint parent;	 /* in which node */
-	guint place;	 /* into which node; NO_NODE: none that is known */
-	guint layout;	 /* to what */
-	bool uncertain;	 /* in a union, or of a type with several definitions: not to be followed */
-} deferred;
-
-struct hd_trace {
-	hd_layouts *layouts;
-	const hd_layout *all; /* those of layouts, once prepared */
-	const hd_part *parts, *followed;
-	guint wants;
-	GArray *roots;	 /* of root; once prepared, in order of addresses, and the first nodes */
-	GArray *holders; /* of guint: layouts that are wanted, or hold a wanted one */
-	GArray *nodes;	 /* of node */
-	GArray *queue;	 /* of guint: nodes whose pointers are still to be followed */
-	guint done;	 /* how many of them were */
-	GArray *deferred;
-	guint *table; /* of nodes, 1 + index; 0: free. Open addressing, linear probing */
-	guint table_size, used;
-	/* while running */
-	const hd_trace_memory *memory;
-	guint node; /* whose pointers are followed */
-	guint64 window_start, window_size;
-	guint8 *window;
-	char *why;
-};
-
 /* ---- before the stop ---- */
 
 hd_trace *
@@ -161,12 +98,6 @@ hd_trace_prepare(hd_trace *t)
 
 /* ---- nodes ---- */
 
-static inline node *
-node_at(const hd_trace *t, guint index)
-{
-	return &g_array_index(t->nodes, node, index);
-}
-
 /* Objects of several types may be at one address, a block or variable but once. */
 static inline guint
 name_of(const node *n)
@@ -238,149 +169,17 @@ find_variable(const hd_trace *t, guint64 address)
 	return low > 0 && address - node_at(t, low - 1)->address < node_at(t, low - 1)->size ? low - 1 : NO_NODE;
 }
 
-/* How many elements a node's memory has. */
-static guint64
-count_of(const hd_trace *t, const node *n)
-{
-	const hd_layout *layout = &t->all[n->layout];
-	return layout->flexible || layout->size == 0 ? 1 : n->size / layout->size;
-}
-
-/* ---- text ---- */
-
-/* Appends what is at that offset: "[3]", ".pos.x". */
-static void
-name_offset(GString *text, const hd_type *type, guint64 offset)
-{
-	for (int depth = 0; depth < HD_TYPE_DEPTH; depth++) {
-		guint64 bytes = 0;
-		type = hd_type_strip(type);
-		const hd_member *found = NULL;
-		if (type->kind == HD_TYPE_ARRAY) {
-			type = type->target;
-			if (!hd_extent_of(type, &bytes) || bytes == 0)
-				return;
-			g_string_append_printf(text, "[%" G_GUINT64_FORMAT "]", offset / bytes);
-			offset %= bytes;
-			continue;
-		}
-		for (guint i = 0; type->members && i < type->members->len; i++) {
-			const hd_member *member = &g_array_index(type->members, hd_member, i);
-			guint64 begin = member->bit_offset / 8;
-			bool inside = begin <= offset && hd_extent_of(member->type, &bytes) &&
-				      (offset - begin < bytes || hd_is_flexible(member->type));
-			if (inside && !found)
-				found = member;
-		}
-		if (!found)
-			return;
-		if (found->name)
-			g_string_append_printf(text, "%s%s", text->len ? "." : "", found->name);
-		offset -= found->bit_offset / 8;
-		type = found->type;
-	}
-}
-
-static char *
-variable_text(const root *r)
-{
-	const hd_unit_variable *v = r->variable;
-	char *declared = hd_type_print(r->type, v->name);
-	char *file = v->where.file ? g_path_get_basename(v->where.file) : NULL;
-	char *text = g_strdup_printf("%s%s%s%s%s%s", v->external ? "" : "static ", declared, v->function ? " of " : "",
-				     v->function ? v->function : "", file ? " in " : "", file ? file : "");
-	g_free(declared);
-	g_free(file);
-	return text;
-}
-
-/* The pointer's place in the node; empty when it is the whole node. */
-static char *
-step_text(const hd_trace *t, guint index, guint64 pointer)
-{
-	const node *n = node_at(t, index);
-	GString *text = g_string_new(NULL);
-	guint64 offset = pointer - n->address;
-	if (n->kind == NODE_VARIABLE) {
-		name_offset(text, g_array_index(t->roots, root, index).type, offset);
-	} else if (n->layout != NO_LAYOUT) {
-		const hd_layout *layout = &t->all[n->layout];
-		if (!layout->flexible && layout->size > 0 && (n->size >= 2 * layout->size)) {
-			g_string_append_printf(text, "[%" G_GUINT64_FORMAT "]", offset / layout->size);
-			offset %= layout->size;
-		}
-		if (layout->kind == HD_LAYOUT_OBJECT)
-			name_offset(text, layout->type, offset);
-	}
-	return g_string_free(text, FALSE);
-}
-
-/* A way of any length is told by its ends. */
-#define STEPS_FIRST 3
-#define STEPS_LAST 2
-
-static char *
-way_to(const hd_trace *t, guint index, guint64 pointer, bool has_pointer)
-{
-	GPtrArray *steps = g_ptr_array_new_with_free_func(g_free);
-	guint length = 0, i = index;
-	for (; node_at(t, i)->parent != NO_NODE; i = node_at(t, i)->parent)
-		length++;
-	GString *text = g_string_new(NULL);
-	char *variable = variable_text(&g_array_index(t->roots, root, i));
-	g_string_append(text, variable);
-	g_free(variable);
-	if (has_pointer)
-		g_ptr_array_add(steps, step_text(t, index, pointer));
-	for (i = index; node_at(t, i)->parent != NO_NODE; i = node_at(t, i)->parent, length--) {
-		bool told = length <= STEPS_FIRST || steps->len < STEPS_LAST;
-		if (told)
-			g_ptr_array_add(steps, step_text(t, node_at(t, i)->parent, node_at(t, i)->pointer));
-		else if (length == STEPS_FIRST + 1)
-			g_ptr_array_add(steps, g_strdup("..."));
-	}
-	for (i = steps->len; i-- > 0;)
-		if (*(char *)steps->pdata[i])
-			g_string_append_printf(text, " -> %s", (char *)steps->pdata[i]);
-	g_ptr_array_unref(steps);
-	return g_string_free(text, FALSE);
-}
-
-char *
-hd_trace_text(const hd_trace *t, guint index)
-{
-	return way_to(t, index, 0, false);
-}
-
-static char *
-layout_text(const hd_trace *t, guint layout)
-{
-	return t->all[layout].type ? hd_type_print(t->all[layout].type, "") : g_strdup("data");
-}
-
 /* ---- refusals ---- */
-
-/* Ends the walk: the pointer, and what is wrong about it. */
-static bool G_GNUC_PRINTF(4, 5) refuse(hd_trace *t, guint parent, guint64 pointer, const char *format, ...)
-{
-	va_list ap;
-	va_start(ap, format);
-	char *what = g_strdup_vprintf(format, ap), *way = way_to(t, parent, pointer, true);
-	va_end(ap);
-	t->why = g_strdup_printf("`%s` %s", way, what);
-	g_free(what);
-	g_free(way);
-	return false;
-}
 
 static bool
 refuse_conflict(hd_trace *t, const deferred *d)
 {
 	const node *n = node_at(t, d->place);
-	char *is = layout_text(t, n->layout), *other = layout_text(t, d->layout);
-	refuse(t, d->parent, d->pointer,
-	       "says that %s is in memory that another pointer says holds %s: which of them it is is not known", other,
-	       is);
+	char *is = hd_trail_name(t, n->layout), *other = hd_trail_name(t, d->layout);
+	hd_trail_refuse(
+		t, d->parent, d->pointer,
+		"says that %s is in memory that another pointer says holds %s: which of them it is is not known", other,
+		is);
 	g_free(is);
 	g_free(other);
 	return false;
@@ -389,11 +188,11 @@ refuse_conflict(hd_trace *t, const deferred *d)
 static bool
 refuse_size(hd_trace *t, const deferred *d)
 {
-	char *type = layout_text(t, d->layout);
-	refuse(t, d->parent, d->pointer,
-	       "leads to a block of %" G_GUINT64_FORMAT " bytes, which is too small for %s (%" G_GUINT64_FORMAT
-	       " bytes)",
-	       node_at(t, d->place)->size, type, t->all[d->layout].size);
+	char *type = hd_trail_name(t, d->layout);
+	hd_trail_refuse(t, d->parent, d->pointer,
+			"leads to a block of %" G_GUINT64_FORMAT " bytes, which is too small for %s (%" G_GUINT64_FORMAT
+			" bytes)",
+			node_at(t, d->place)->size, type, t->all[d->layout].size);
 	g_free(type);
 	return false;
 }
@@ -401,25 +200,27 @@ refuse_size(hd_trace *t, const deferred *d)
 static bool
 refuse_deferred(hd_trace *t, const deferred *d)
 {
-	char *type = layout_text(t, d->layout);
+	char *type = hd_trail_name(t, d->layout);
 	const node *n = d->place != NO_NODE ? node_at(t, d->place) : NULL;
 	if (d->uncertain && t->all[d->layout].kind == HD_LAYOUT_UNKNOWN)
-		refuse(t, d->parent, d->pointer,
-		       "leads to %s, which has several definitions: which of them it is is not known", type);
+		hd_trail_refuse(t, d->parent, d->pointer,
+				"leads to %s, which has several definitions: which of them it is is not known", type);
 	else if (d->uncertain)
-		refuse(t, d->parent, d->pointer,
-		       "is in a union: whether it is in use, and leads to %s, only the program knows", type);
+		hd_trail_refuse(t, d->parent, d->pointer,
+				"is in a union: whether it is in use, and leads to %s, only the program knows", type);
 	else if (!n)
-		refuse(t, d->parent, d->pointer,
-		       "leads to %s in memory that is neither a variable nor a block of the allocator (a stack, a pool "
-		       "of the program's own)",
-		       type);
+		hd_trail_refuse(t, d->parent, d->pointer,
+				"leads to %s in memory that is neither a variable nor a block of the allocator (a "
+				"stack, a pool "
+				"of the program's own)",
+				type);
 	else if (n->kind == NODE_VARIABLE || n->layout != NO_LAYOUT)
 		refuse_conflict(t, d);
 	else
-		refuse(t, d->parent, d->pointer,
-		       "leads into a block of %" G_GUINT64_FORMAT " bytes whose beginning no typed pointer names",
-		       n->size);
+		hd_trail_refuse(t, d->parent, d->pointer,
+				"leads into a block of %" G_GUINT64_FORMAT
+				" bytes whose beginning no typed pointer names",
+				n->size);
 	g_free(type);
 	return false;
 }
@@ -579,13 +380,14 @@ visit(hd_trace *t, guint index, guint64 address, guint64 end, bool overlaid, boo
 {
 	const hd_layout *layout = &t->all[index];
 	if (layout->torn || (layout->kind == HD_LAYOUT_UNKNOWN && layout->leads)) {
-		char *type = layout_text(t, index);
-		refuse(t, t->node, address, "%s: %s",
-		       layout->torn
-			       ? "is a union with an object to be found inside, and only the program knows whether it "
-				 "is in use"
-			       : "has a shape that is impossible, so says the debug information",
-		       type);
+		char *type = hd_trail_name(t, index);
+		hd_trail_refuse(
+			t, t->node, address, "%s: %s",
+			layout->torn
+				? "is a union with an object to be found inside, and only the program knows whether it "
+				  "is in use"
+				: "has a shape that is impossible, so says the debug information",
+			type);
 		g_free(type);
 		return false;
 	}
@@ -625,7 +427,7 @@ walk(hd_trace *t, guint index)
 			continue;
 		if (t->why || n.kind == NODE_OBJECT)
 			return t->why == NULL; /* a pointer to nothing */
-		return refuse(t, index, address, "cannot be read");
+		return hd_trail_refuse(t, index, address, "cannot be read");
 	}
 	return true;
 }
@@ -711,129 +513,6 @@ settle(hd_trace *t)
 	return going;
 }
 
-/* ---- what was found ---- */
-
-static void
-append_found(const hd_trace *t, guint index, guint layout, guint64 address, guint64 bytes, guint64 count, GArray *found)
-{
-	const node *n = node_at(t, index);
-	hd_traced traced = {.address = address,
-			    .bytes = bytes,
-			    .count = count,
-			    .wanted = t->all[layout].wanted,
-			    .where = n->kind == NODE_VARIABLE ? HD_TRACED_IN_VARIABLE : HD_TRACED_IN_BLOCK,
-			    .start = n->address,
-			    .size = n->size,
-			    .node = index};
-	g_array_append_val(found, traced);
-}
-
-/* count objects of the layout in a row; end: of the memory that a flexible array may take. */
-static void
-list_wanted(const hd_trace *t, guint index, guint layout, guint64 address, guint64 stride, guint64 count, guint64 end,
-	    GArray *found)
-{
-	const hd_layout *outer = &t->all[layout];
-	if (outer->wanted != HD_NOT_WANTED) {
-		append_found(t, index, layout, address, outer->flexible ? end - address : stride, count, found);
-		return;
-	}
-	for (guint64 k = 0; k < count; k++)
-		for (guint i = 0; i < outer->n; i++) {
-			const hd_part *part = &t->parts[outer->first + i];
-			guint64 at = address + k * stride + part->offset;
-			bool tail = part->count == HD_PART_TAIL, flexible = t->all[part->layout].flexible;
-			if (t->all[part->layout].holds && at < end)
-				list_wanted(t, index, part->layout, at, part->stride,
-					    tail ? (end - at) / part->stride : part->count,
-					    tail || flexible ? end : at + part->stride, found);
-		}
-}
-
-static guint64
-offset_in_block(const hd_trace *t, const node *n, guint64 *size)
-{
-	guint64 start = n->address;
-	*size = n->size;
-	if (n->kind == NODE_OBJECT && t->memory->block(n->address, &start, size, t->memory->data) != HD_MEMORY_BLOCK)
-		*size = 0;
-	return n->address - start;
-}
-
-static bool
-has_size(const hd_layout *layout, guint64 size)
-{
-	return size >= layout->size && (layout->flexible || size - layout->size < slack_of(size));
-}
-
-/* Another type that the block may be by its size: one that has, in that place, what is known of it. NULL: none. */
-static const hd_layout *
-disguised(const hd_trace *t, const node *n)
-{
-	guint64 size, offset = offset_in_block(t, n, &size);
-	for (guint i = 0; i < t->holders->len; i++) {
-		guint holder = g_array_index(t->holders, guint, i);
-		const hd_layout *layout = &t->all[holder];
-		if (layout->size > t->all[n->layout].size && has_size(layout, size) &&
-		    hd_layouts_contains(t->layouts, holder, offset, layout->size, n->layout))
-			return layout;
-	}
-	return NULL;
-}
-
-static void
-append_lead(const hd_trace *t, guint index, guint wanted, GArray *leads)
-{
-	const node *n = node_at(t, index);
-	hd_trace_lead lead = {.pointer = n->pointer, .wanted = wanted, .node = index};
-	lead.start = n->address - offset_in_block(t, n, &lead.size);
-	g_array_append_val(leads, lead);
-}
-
-/* Nothing but the block's size says how many objects it has, and whether it is larger than what the pointer says. */
-static bool
-judge_block(hd_trace *t, const node *n)
-{
-	const hd_layout *layout = &t->all[n->layout], *other = disguised(t, n);
-	guint64 rest = n->size - MAX(count_of(t, n), 1) * layout->size;
-	if (layout->flexible || (!other && rest < slack_of(n->size)))
-		return true;
-	char *type = layout_text(t, n->layout);
-	char *larger = other ? layout_text(t, (guint)(other - t->all)) : NULL;
-	if (other)
-		refuse(t, n->parent, n->pointer,
-		       "leads to a block of %" G_GUINT64_FORMAT " bytes, which may be %s as well as %s", n->size,
-		       larger, type);
-	else
-		refuse(t, n->parent, n->pointer,
-		       "leads to a block of %" G_GUINT64_FORMAT " bytes, which are more than %s (%" G_GUINT64_FORMAT
-		       " bytes each): what the rest is is not known",
-		       n->size, type, layout->size);
-	g_free(larger);
-	g_free(type);
-	return false;
-}
-
-static bool
-list_node(hd_trace *t, guint index, GArray *found, GArray *leads)
-{
-	const node *n = node_at(t, index);
-	const hd_layout *layout = n->layout != NO_LAYOUT ? &t->all[n->layout] : NULL;
-	if (!layout) {
-		if (n->untyped)
-			append_lead(t, index, HD_NOT_WANTED, leads);
-	} else if (layout->holds) {
-		if (n->kind == NODE_BLOCK && !judge_block(t, n))
-			return false;
-		list_wanted(t, index, n->layout, n->address, layout->size, count_of(t, n), n->address + n->size, found);
-	} else if (n->kind != NODE_VARIABLE && layout->kind == HD_LAYOUT_OBJECT && layout->pointers) {
-		const hd_layout *other = disguised(t, n);
-		if (other)
-			append_lead(t, index, other->held, leads);
-	}
-	return true;
-}
-
 static void
 start(hd_trace *t)
 {
@@ -862,9 +541,7 @@ hd_trace_run(hd_trace *t, const hd_trace_memory *memory, GArray *found, GArray *
 {
 	t->memory = memory;
 	start(t);
-	bool done = drain(t) && settle(t);
-	for (guint i = 0; done && i < t->nodes->len; i++)
-		done = list_node(t, i, found, leads);
+	bool done = drain(t) && settle(t) && hd_trace_list(t, found, leads);
 	*why = t->why;
 	t->why = NULL;
 	return done;

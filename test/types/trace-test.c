@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "test/types/traced.c"
 
@@ -838,10 +839,10 @@ test_long_list(void)
 			end = &(*end)->next;
 		}
 		n_reads = 0;
-		gint64 before = g_get_monotonic_time();
+		clock_t before = clock();
 		must_run();
-		print_message("# %s: a list of %u: %.1f ms, %d reads\n", compiler, lengths[i],
-			      (double)(g_get_monotonic_time() - before) / 1000, (int)n_reads);
+		print_message("# %s: a list of %u: %.1f ms of processor time, %d reads\n", compiler, lengths[i],
+			      (double)(clock() - before) * 1000 / CLOCKS_PER_SEC, (int)n_reads);
 		must_count(lengths[i]);
 	}
 }

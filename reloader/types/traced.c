@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "reloader/types/trail.h"
+
+/* A block of malloc may be larger than what was asked for: by its granule and a rest too small to split off, and when
+ * it is a mapping of its own by the rest of a page. Bytes. */
+static guint64
+slack_of(guint64 block_size)
+{
+	return block_size < 1 << 17 ? 32 : 4128;
+}
+
+static void
+append_found(const hd_trace *t, guint index, guint layout, guint64 address, guint64 bytes, guint64 count, GArray *found)
+{
+	const node *n = node_at(t, index);
+	hd_traced traced = {.address = address,
+			    .bytes = bytes,
+			    .count = count,
+			    .wanted = t->all[layout].wanted,
+			    .where = n->kind == NODE_VARIABLE ? HD_TRACED_IN_VARIABLE : HD_TRACED_IN_BLOCK,
+			    .start = n->address,
+			    .size = n->size,
+			    .node = index};
+	g_array_append_val(found, traced);
+}
+
+/* count objects of the layout in a row; end: of the memory that a flexible array may take. */
+static void
+list_wanted(const hd_trace *t, guint index, guint layout, guint64 address, guint64 stride, guint64 count, guint64 end,
+	    GArray *found)
+{
+	const hd_layout *outer = &t->all[layout];
+	if (outer->wanted != HD_NOT_WANTED) {
+		append_found(t, index, layout, address, outer->flexible ? end - address : stride, count, found);
+		return;
+	}
+	for (guint64 k = 0; k < count; k++)
+		for (guint i = 0; i < outer->n; i++) {
+			const hd_part *part = &t->parts[outer->first + i];
+			guint64 at = address + k * stride + part->offset;
+			bool tail = part->count == HD_PART_TAIL, flexible = t->all[part->layout].flexible;
+			if (t->all[part->layout].holds && at < end)
+				list_wanted(t, index, part->layout, at, part->stride,
+					    tail ? (end - at) / part->stride : part->count,
+					    tail || flexible ? end : at + part->stride, found);
+		}
+}
+
+static guint64
+offset_in_block(const hd_trace *t, const node *n, guint64 *size)
+{
+	guint64 start = n->address;
+	*size = n->size;
+	if (n->kind == NODE_OBJECT && t->memory->block(n->address, &start, size, t->memory->data) != HD_MEMORY_BLOCK)
+		*size = 0;
+	return n->address - start;
+}
+
+static bool
+has_size(const hd_layout *layout, guint64 size)
+{
+	return size >= layout->size && (layout->flexible || size - layout->size < slack_of(size));
+}
+
+/* Another type that the block may be by its size: one that has, in that place, what is known of it. NULL: none. */
+static const hd_layout *
+disguised(const hd_trace *t, const node *n)
+{
+	guint64 size, offset = offset_in_block(t, n, &size);
+	for (guint i = 0; i < t->holders->len; i++) {
+		guint holder = g_array_index(t->holders, guint, i);
+		const hd_layout *layout = &t->all[holder];
+		if (layout->size > t->all[n->layout].size && has_size(layout, size) &&
+		    hd_layouts_contains(t->layouts, holder, offset, layout->size, n->layout))
+			return layout;
+	}
+	return NULL;
+}
+
+static void
+append_lead(const hd_trace *t, guint index, guint wanted, GArray *leads)
+{
+	const node *n = node_at(t, index);
+	hd_trace_lead lead = {.pointer = n->pointer, .wanted = wanted, .node = index};
+	lead.start = n->address - offset_in_block(t, n, &lead.size);
+	g_array_append_val(leads, lead);
+}
+
+/* Nothing but the block's size says how many objects it has, and whether it is larger than what the pointer says. */
+static bool
+judge_block(hd_trace *t, const node *n)
+{
+	const hd_layout *layout = &t->all[n->layout], *other = disguised(t, n);
+	guint64 rest = n->size - MAX(count_of(t, n), 1) * layout->size;
+	if (layout->flexible || (!other && rest < slack_of(n->size)))
+		return true;
+	char *type = hd_trail_name(t, n->layout);
+	char *larger = other ? hd_trail_name(t, (guint)(other - t->all)) : NULL;
+	if (other)
+		hd_trail_refuse(t, n->parent, n->pointer,
+				"leads to a block of %" G_GUINT64_FORMAT " bytes, which may be %s as well as %s",
+				n->size, larger, type);
+	else
+		hd_trail_refuse(t, n->parent, n->pointer,
+				"leads to a block of %" G_GUINT64_FORMAT
+				" bytes, which are more than %s (%" G_GUINT64_FORMAT
+				" bytes each): what the rest is is not known",
+				n->size, type, layout->size);
+	g_free(larger);
+	g_free(type);
+	return false;
+}
+
+static bool
+list_node(hd_trace *t, guint index, GArray *found, GArray *leads)
+{
+	const node *n = node_at(t, index);
+	const hd_layout *layout = n->layout != NO_LAYOUT ? &t->all[n->layout] : NULL;
+	if (!layout) {
+		if (n->untyped)
+			append_lead(t, index, HD_NOT_WANTED, leads);
+	} else if (layout->holds) {
+		if (n->kind == NODE_BLOCK && !judge_block(t, n))
+			return false;
+		list_wanted(t, index, n->layout, n->address, layout->size, count_of(t, n), n->address + n->size, found);
+	} else if (n->kind != NODE_VARIABLE && layout->kind == HD_LAYOUT_OBJECT && layout->pointers) {
+		const hd_layout *other = disguised(t, n);
+		if (other)
+			append_lead(t, index, other->held, leads);
+	}
+	return true;
+}
+
+bool
+hd_trace_list(hd_trace *t, GArray *found, GArray *leads)
+{
+	for (guint i = 0; i < t->nodes->len; i++)
+		if (!list_node(t, i, found, leads))
+			return false;
+	return true;
+}
