@@ -19,6 +19,7 @@ struct hd_layouts {
 	GPtrArray *units;
 	GArray *layouts; /* of hd_layout: one a type of a unit at first, one a class of equal ones in the end */
 	GArray *parts, *followed; /* of hd_part */
+	GArray *inside;		  /* of hd_inside, in order of the inner ones */
 	GArray *pending;	  /* of pending: to be filled */
 	GPtrArray *keys;	  /* of char *, owned: what a layout and its equals are called */
 	GHashTable *known;	  /* hd_type * -> layout + 1 */
@@ -57,6 +58,7 @@ hd_layouts_new(void)
 	l->layouts = g_array_new(FALSE, FALSE, sizeof(hd_layout));
 	l->parts = g_array_new(FALSE, FALSE, sizeof(hd_part));
 	l->followed = g_array_new(FALSE, FALSE, sizeof(hd_part));
+	l->inside = g_array_new(FALSE, FALSE, sizeof(hd_inside));
 	l->pending = g_array_new(FALSE, FALSE, sizeof(pending));
 	l->keys = g_ptr_array_new_with_free_func(g_free);
 	l->known = g_hash_table_new(NULL, NULL);
@@ -77,6 +79,7 @@ hd_layouts_free(hd_layouts *l)
 	g_array_unref(l->layouts);
 	g_array_unref(l->parts);
 	g_array_unref(l->followed);
+	g_array_unref(l->inside);
 	g_array_unref(l->pending);
 	g_ptr_array_unref(l->keys);
 	g_hash_table_unref(l->known);
@@ -511,63 +514,72 @@ spread_leads(hd_layouts *l)
 	g_free(heads);
 }
 
-/* ---- what may hold a wanted one ---- */
+/* ---- what has what inside ---- */
 
 static bool
-is_holder(const hd_type *type, GHashTable *names, GHashTable *holders)
+has_aggregate(const hd_type *type)
 {
-	for (guint i = 0; type->members && type->complete && i < type->members->len; i++) {
-		guint64 count;
-		const hd_type *inner = element_of(g_array_index(type->members, hd_member, i).type, &count);
-		if (g_hash_table_contains(holders, inner))
+	guint64 count;
+	for (guint i = 0; type->members && type->complete && i < type->members->len; i++)
+		if (element_of(g_array_index(type->members, hd_member, i).type, &count)->members)
 			return true;
-		char *name = inner->members ? name_of(inner) : NULL;
-		bool wanted = name && g_hash_table_contains(names, name);
-		g_free(name);
-		if (wanted)
-			return true;
-	}
 	return false;
 }
 
+/* Of all units, pointers to them or not: casts make a struct of its first member, or of one inside (container_of). */
 static void
-add_holders_of(hd_layouts *l, const hd_unit *unit, GHashTable *names)
+add_outer_types(hd_layouts *l)
 {
-	GHashTable *holders = g_hash_table_new(NULL, NULL);
-	guint before;
-	int round = 0;
-	do {
-		before = g_hash_table_size(holders);
-		for (guint i = 0; i < unit->types->len; i++) {
-			hd_type *type = unit->types->pdata[i];
-			if (!g_hash_table_contains(holders, type) && is_holder(type, names, holders)) {
-				g_hash_table_add(holders, type);
-				(void)layout_of(l, unit, type);
-			}
-		}
-	} while (g_hash_table_size(holders) > before && ++round < HD_TYPE_DEPTH);
-	g_hash_table_unref(holders);
+	for (guint u = 0; u < l->units->len; u++) {
+		const hd_unit *unit = l->units->pdata[u];
+		for (guint i = 0; i < unit->types->len; i++)
+			if (has_aggregate(unit->types->pdata[i]))
+				(void)layout_of(l, unit, unit->types->pdata[i]);
+	}
 }
 
-/* No pointer need say so: casts make a struct of its first member, or of one inside (container_of). */
+/* Appends everything that is inside by value. marks: the last outer that each was appended for, and 1. */
 static void
-add_holders(hd_layouts *l)
+list_inner(hd_layouts *l, guint outer, guint index, guint *marks)
 {
-	GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	for (guint i = 0; i < l->layouts->len; i++) {
-		char *name = at(l, i)->wanted != HD_NOT_WANTED ? name_of(at(l, i)->type) : NULL;
-		if (name)
-			g_hash_table_add(names, name);
+	const hd_layout *layout = at(l, index);
+	for (guint i = 0; layout->kind == HD_LAYOUT_OBJECT && i < layout->n; i++) {
+		hd_inside pair = {g_array_index(l->parts, hd_part, layout->first + i).layout, outer};
+		if (at(l, pair.inner)->kind != HD_LAYOUT_OBJECT || marks[pair.inner] == outer + 1)
+			continue;
+		marks[pair.inner] = outer + 1;
+		g_array_append_val(l->inside, pair);
+		list_inner(l, outer, pair.inner, marks);
 	}
-	for (guint i = 0; i < l->units->len; i++)
-		add_holders_of(l, l->units->pdata[i], names);
-	g_hash_table_unref(names);
+}
+
+static gint
+by_inner(gconstpointer a, gconstpointer b)
+{
+	const hd_inside *x = a, *y = b;
+	return (x->inner > y->inner) - (x->inner < y->inner);
+}
+
+static void
+index_outer(hd_layouts *l)
+{
+	guint *marks = g_new0(guint, l->layouts->len);
+	for (guint i = 0; i < l->layouts->len; i++)
+		if (at(l, i)->leads)
+			list_inner(l, i, i, marks);
+	g_array_sort(l->inside, by_inner);
+	for (guint i = l->inside->len; i-- > 0;) {
+		hd_layout *inner = at(l, g_array_index(l->inside, hd_inside, i).inner);
+		inner->first_outer = i;
+		inner->n_outer++;
+	}
+	g_free(marks);
 }
 
 void
 hd_layouts_prepare(hd_layouts *l)
 {
-	add_holders(l);
+	add_outer_types(l);
 	while (l->pending->len > 0) {
 		pending next = g_array_index(l->pending, pending, l->pending->len - 1);
 		g_array_set_size(l->pending, l->pending->len - 1);
@@ -582,6 +594,7 @@ hd_layouts_prepare(hd_layouts *l)
 	for (guint i = 0; i < l->layouts->len; i++)
 		list_followed(l, at(l, i));
 	spread_leads(l);
+	index_outer(l);
 }
 
 /* ---- asking ---- */
@@ -610,10 +623,10 @@ hd_layouts_followed(const hd_layouts *l)
 	return (const hd_part *)(gpointer)l->followed->data;
 }
 
-guint
-hd_layouts_count(const hd_layouts *l)
+const hd_inside *
+hd_layouts_inside(const hd_layouts *l)
 {
-	return l->layouts->len;
+	return (const hd_inside *)(gpointer)l->inside->data;
 }
 
 static bool

@@ -40,6 +40,7 @@ typedef struct {
 	guint first_followed, n_followed; /* in followed: the parts with pointers */
 	guint fields;			  /* of a union: how many may overlay each other; 0: no union */
 	guint last;			  /* the layout of the last field; itself: none */
+	guint first_outer, n_outer;	  /* in inside: the larger ones that it may be a part of */
 	guint wanted;
 	bool flexible; /* ends in an array that the size does not count */
 	bool pointers; /* there are some to follow */
@@ -51,6 +52,11 @@ typedef struct {
 	int height;    /* of what it has inside by value; while being prepared */
 	guint64 cost;  /* parts to visit, with all those inside */
 } hd_layout;
+
+/* Only of outer ones that lead to a wanted one. */
+typedef struct {
+	guint inner, outer;
+} hd_inside;
 
 typedef struct hd_layouts hd_layouts;
 
@@ -70,7 +76,7 @@ guint hd_layouts_find(const hd_layouts *layouts, guint handle);
 const hd_layout *hd_layouts_all(const hd_layouts *layouts);
 const hd_part *hd_layouts_parts(const hd_layouts *layouts);
 const hd_part *hd_layouts_followed(const hd_layouts *layouts);
-guint hd_layouts_count(const hd_layouts *layouts);
+const hd_inside *hd_layouts_inside(const hd_layouts *layouts);
 
 /* Whether an object of the one layout has, at that offset, one of the other by value; itself included. room: bytes the
  * object has, with its flexible array. */

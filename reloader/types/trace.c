@@ -12,6 +12,7 @@
 #define ADDRESS_LEAST 4096
 /* What is read at once. Bytes. */
 #define WINDOW ((gsize)1 << 16)
+
 /* ---- before the stop ---- */
 
 hd_trace *
@@ -19,11 +20,10 @@ hd_trace_new(void)
 {
 	hd_trace *t = g_new0(hd_trace, 1);
 	t->layouts = hd_layouts_new();
-	t->roots = g_array_new(FALSE, FALSE, sizeof(root));
-	t->holders = g_array_new(FALSE, FALSE, sizeof(guint));
-	t->nodes = g_array_new(FALSE, FALSE, sizeof(node));
+	t->roots = g_array_new(FALSE, FALSE, sizeof(hd_root));
+	t->nodes = g_array_new(FALSE, FALSE, sizeof(hd_node));
 	t->queue = g_array_new(FALSE, FALSE, sizeof(guint));
-	t->deferred = g_array_new(FALSE, FALSE, sizeof(deferred));
+	t->deferred = g_array_new(FALSE, FALSE, sizeof(hd_deferred));
 	t->window = g_malloc(WINDOW);
 	return t;
 }
@@ -35,7 +35,6 @@ hd_trace_free(hd_trace *t)
 		return;
 	hd_layouts_free(t->layouts);
 	g_array_unref(t->roots);
-	g_array_unref(t->holders);
 	g_array_unref(t->nodes);
 	g_array_unref(t->queue);
 	g_array_unref(t->deferred);
@@ -54,7 +53,7 @@ void
 hd_trace_add_root(hd_trace *t, const hd_unit *unit, const hd_unit_variable *variable, guint64 address)
 {
 	const hd_variable_slot *slot = (const hd_variable_slot *)variable;
-	root r = {.variable = variable, .type = slot->type, .address = address};
+	hd_root r = {.variable = variable, .type = slot->type, .address = address};
 	if (variable->tls || variable->constant || !hd_extent_of(slot->type, &r.size) || r.size == 0)
 		return;
 	r.handle = hd_layouts_add(t->layouts, unit, slot->type);
@@ -75,8 +74,22 @@ hd_trace_want(hd_trace *t, const hd_unit *unit, const char *function, const char
 static gint
 by_address(gconstpointer a, gconstpointer b)
 {
-	const root *x = a, *y = b;
+	const hd_root *x = a, *y = b;
 	return (x->address > y->address) - (x->address < y->address);
+}
+
+/* Several units know one variable. */
+static void
+drop_doubles(GArray *roots)
+{
+	guint kept = 0;
+	for (guint i = 0; i < roots->len; i++) {
+		const hd_root *r = &g_array_index(roots, hd_root, i),
+			      *last = &g_array_index(roots, hd_root, MAX(kept, 1) - 1);
+		if (kept == 0 || last->address != r->address || last->handle != r->handle)
+			g_array_index(roots, hd_root, kept++) = *r;
+	}
+	g_array_set_size(roots, kept);
 }
 
 void
@@ -87,22 +100,20 @@ hd_trace_prepare(hd_trace *t)
 	t->parts = hd_layouts_parts(t->layouts);
 	t->followed = hd_layouts_followed(t->layouts);
 	for (guint i = 0; i < t->roots->len; i++) {
-		root *r = &g_array_index(t->roots, root, i);
+		hd_root *r = &g_array_index(t->roots, hd_root, i);
 		r->handle = hd_layouts_find(t->layouts, r->handle);
 	}
-	for (guint i = 0; i < hd_layouts_count(t->layouts); i++)
-		if (t->all[i].holds)
-			g_array_append_val(t->holders, i);
 	g_array_sort(t->roots, by_address);
+	drop_doubles(t->roots);
 }
 
 /* ---- nodes ---- */
 
 /* Objects of several types may be at one address, a block or variable but once. */
 static inline guint
-name_of(const node *n)
+name_of(const hd_node *n)
 {
-	return n->kind == NODE_OBJECT ? n->layout : NO_LAYOUT;
+	return n->kind == HD_NODE_OBJECT ? n->layout : HD_NO_LAYOUT;
 }
 
 /* The node's place in the table, or the one it would get. */
@@ -112,7 +123,7 @@ find_entry(const hd_trace *t, guint64 address, guint name)
 	guint64 hash = (address ^ ((guint64)name << 48)) * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15);
 	guint i = (guint)(hash >> 32) & (t->table_size - 1);
 	for (; t->table[i]; i = (i + 1) & (t->table_size - 1)) {
-		const node *n = node_at(t, t->table[i] - 1);
+		const hd_node *n = hd_node_at(t, t->table[i] - 1);
 		if (n->address == address && name_of(n) == name)
 			break;
 	}
@@ -126,12 +137,12 @@ grow_table(hd_trace *t)
 	g_free(t->table);
 	t->table = g_new0(guint, t->table_size);
 	for (guint i = t->roots->len; i < t->nodes->len; i++)
-		*find_entry(t, node_at(t, i)->address, name_of(node_at(t, i))) = i + 1;
+		*find_entry(t, hd_node_at(t, i)->address, name_of(hd_node_at(t, i))) = i + 1;
 }
 
 /* Variables are found by their addresses' order instead, for pointers lead into their middle. */
 static guint
-add_node(hd_trace *t, const node *n)
+add_node(hd_trace *t, const hd_node *n)
 {
 	if (t->used * 2 >= t->table_size)
 		grow_table(t);
@@ -144,15 +155,15 @@ add_node(hd_trace *t, const node *n)
 static void
 enqueue(hd_trace *t, guint index)
 {
-	if (t->all[node_at(t, index)->layout].pointers)
+	if (t->all[hd_node_at(t, index)->layout].pointers)
 		g_array_append_val(t->queue, index);
 }
 
 static guint
 find_block(const hd_trace *t, guint64 start)
 {
-	guint known = *find_entry(t, start, NO_LAYOUT);
-	return known ? known - 1 : NO_NODE;
+	guint known = *find_entry(t, start, HD_NO_LAYOUT);
+	return known ? known - 1 : HD_NO_NODE;
 }
 
 static guint
@@ -161,20 +172,21 @@ find_variable(const hd_trace *t, guint64 address)
 	guint low = 0, high = t->roots->len;
 	while (low < high) {
 		guint middle = low + (high - low) / 2;
-		if (node_at(t, middle)->address <= address)
+		if (hd_node_at(t, middle)->address <= address)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low > 0 && address - node_at(t, low - 1)->address < node_at(t, low - 1)->size ? low - 1 : NO_NODE;
+	return low > 0 && address - hd_node_at(t, low - 1)->address < hd_node_at(t, low - 1)->size ? low - 1
+												   : HD_NO_NODE;
 }
 
 /* ---- refusals ---- */
 
 static bool
-refuse_conflict(hd_trace *t, const deferred *d)
+refuse_conflict(hd_trace *t, const hd_deferred *d)
 {
-	const node *n = node_at(t, d->place);
+	const hd_node *n = hd_node_at(t, d->place);
 	char *is = hd_trail_name(t, n->layout), *other = hd_trail_name(t, d->layout);
 	hd_trail_refuse(
 		t, d->parent, d->pointer,
@@ -186,22 +198,22 @@ refuse_conflict(hd_trace *t, const deferred *d)
 }
 
 static bool
-refuse_size(hd_trace *t, const deferred *d)
+refuse_size(hd_trace *t, const hd_deferred *d)
 {
 	char *type = hd_trail_name(t, d->layout);
 	hd_trail_refuse(t, d->parent, d->pointer,
 			"leads to a block of %" G_GUINT64_FORMAT " bytes, which is too small for %s (%" G_GUINT64_FORMAT
 			" bytes)",
-			node_at(t, d->place)->size, type, t->all[d->layout].size);
+			hd_node_at(t, d->place)->size, type, t->all[d->layout].size);
 	g_free(type);
 	return false;
 }
 
 static bool
-refuse_deferred(hd_trace *t, const deferred *d)
+refuse_deferred(hd_trace *t, const hd_deferred *d)
 {
 	char *type = hd_trail_name(t, d->layout);
-	const node *n = d->place != NO_NODE ? node_at(t, d->place) : NULL;
+	const hd_node *n = d->place != HD_NO_NODE ? hd_node_at(t, d->place) : NULL;
 	if (d->uncertain && t->all[d->layout].kind == HD_LAYOUT_UNKNOWN)
 		hd_trail_refuse(t, d->parent, d->pointer,
 				"leads to %s, which has several definitions: which of them it is is not known", type);
@@ -214,7 +226,7 @@ refuse_deferred(hd_trace *t, const deferred *d)
 				"stack, a pool "
 				"of the program's own)",
 				type);
-	else if (n->kind == NODE_VARIABLE || n->layout != NO_LAYOUT)
+	else if (n->kind == HD_NODE_VARIABLE || n->layout != HD_NO_LAYOUT)
 		refuse_conflict(t, d);
 	else
 		hd_trail_refuse(t, d->parent, d->pointer,
@@ -255,20 +267,21 @@ is_readable(const hd_trace *t, guint64 address)
 
 /* An object of which only this pointer says what it is. */
 static void
-reach_object(hd_trace *t, const deferred *d)
+reach_object(hd_trace *t, const hd_deferred *d)
 {
 	const hd_layout *layout = &t->all[d->layout];
-	if (!layout->pointers || *find_entry(t, d->address, d->layout))
+	bool tells = layout->pointers || layout->n_outer > 0;
+	if (!tells || *find_entry(t, d->address, d->layout))
 		return;
-	node n = {.address = d->address,
-		  .size = layout->size,
-		  .pointer = d->pointer,
-		  .parent = d->parent,
-		  .layout = d->layout,
-		  .kind = NODE_OBJECT};
+	hd_node n = {.address = d->address,
+		     .size = layout->size,
+		     .pointer = d->pointer,
+		     .parent = d->parent,
+		     .layout = d->layout,
+		     .kind = HD_NODE_OBJECT};
 	/* All elements, if it says so of a whole block. */
-	if (d->place != NO_NODE && node_at(t, d->place)->address == d->address)
-		n.size = node_at(t, d->place)->size;
+	if (d->place != HD_NO_NODE && hd_node_at(t, d->place)->address == d->address)
+		n.size = hd_node_at(t, d->place)->size;
 	enqueue(t, add_node(t, &n));
 }
 
@@ -282,15 +295,15 @@ says_less(const hd_trace *t, guint layout, guint than)
 
 /* A pointer to a block's start says what the block is. */
 static bool
-claim(hd_trace *t, const deferred *d)
+claim(hd_trace *t, const hd_deferred *d)
 {
-	node *n = node_at(t, d->place);
+	hd_node *n = hd_node_at(t, d->place);
 	const hd_layout *layout = &t->all[d->layout];
 	if (n->layout == d->layout)
 		return true;
 	if (n->size < layout->size && layout->holds)
 		return refuse_size(t, d);
-	bool first = n->layout == NO_LAYOUT;
+	bool first = n->layout == HD_NO_LAYOUT;
 	if (!first &&
 	    (hd_layouts_contains(t->layouts, n->layout, 0, n->size, d->layout) || says_less(t, d->layout, n->layout)))
 		return true;
@@ -312,42 +325,38 @@ claim(hd_trace *t, const deferred *d)
 
 /* The block or variable that holds the address. */
 static hd_memory_kind
-find_place(hd_trace *t, guint64 address, const deferred *by, guint *place)
+find_place(hd_trace *t, guint64 address, const hd_deferred *by, guint *place)
 {
 	*place = find_block(t, address);
-	if (*place == NO_NODE)
+	if (*place == HD_NO_NODE)
 		*place = find_variable(t, address);
-	if (*place != NO_NODE)
+	if (*place != HD_NO_NODE)
 		return HD_MEMORY_BLOCK;
-	node n = {.parent = by->parent, .pointer = by->pointer, .layout = NO_LAYOUT, .kind = NODE_BLOCK};
+	hd_node n = {.parent = by->parent, .pointer = by->pointer, .layout = HD_NO_LAYOUT, .kind = HD_NODE_BLOCK};
 	hd_memory_kind kind = t->memory->block(address, &n.address, &n.size, t->memory->data);
 	if (kind != HD_MEMORY_BLOCK)
 		return kind;
-	*place = n.address == address ? NO_NODE : find_block(t, n.address);
-	if (*place == NO_NODE)
+	*place = n.address == address ? HD_NO_NODE : find_block(t, n.address);
+	if (*place == HD_NO_NODE)
 		*place = add_node(t, &n);
 	return kind;
 }
 
-/* Neither block nor variable. */
-static bool
-leave(hd_trace *t, const deferred *d)
+/* Neither block nor variable. What it leads to may be the end of one. */
+static void
+leave(hd_trace *t, const hd_deferred *d)
 {
 	const hd_layout *layout = &t->all[d->layout];
-	if (layout->kind == HD_LAYOUT_UNTYPED)
-		return true;
-	if (!d->uncertain && !layout->holds)
-		reach_object(t, d);
-	else if (is_readable(t, d->address))
+	bool matters = d->uncertain || layout->holds;
+	if (layout->kind != HD_LAYOUT_UNTYPED && (!matters || is_readable(t, d->address)))
 		g_array_append_vals(t->deferred, d, 1);
-	return true;
 }
 
 static bool
 follow(hd_trace *t, guint64 pointer, guint64 address, guint target, bool overlaid)
 {
 	const hd_layout *layout = &t->all[target];
-	deferred d = {.address = address, .pointer = pointer, .parent = t->node, .layout = target};
+	hd_deferred d = {.address = address, .pointer = pointer, .parent = t->node, .layout = target};
 	d.uncertain = overlaid || layout->kind == HD_LAYOUT_UNKNOWN;
 	if (layout->kind == HD_LAYOUT_UNTYPED)
 		d.uncertain = false;
@@ -357,15 +366,15 @@ follow(hd_trace *t, guint64 pointer, guint64 address, guint target, bool overlai
 	case HD_MEMORY_FREE:
 		return true;
 	case HD_MEMORY_OTHER:
-		d.place = NO_NODE;
-		return leave(t, &d);
+		leave(t, &d);
+		return true;
 	case HD_MEMORY_BLOCK:
 		break;
 	}
-	node *place = node_at(t, d.place);
+	hd_node *place = hd_node_at(t, d.place);
 	if (layout->kind == HD_LAYOUT_UNTYPED)
 		place->untyped = true;
-	else if (place->kind == NODE_BLOCK && place->address == address && !d.uncertain)
+	else if (place->kind == HD_NODE_BLOCK && place->address == address && !d.uncertain)
 		return claim(t, &d);
 	else
 		g_array_append_val(t->deferred, d);
@@ -415,9 +424,9 @@ visit(hd_trace *t, guint index, guint64 address, guint64 end, bool overlaid, boo
 static bool
 walk(hd_trace *t, guint index)
 {
-	const node n = *node_at(t, index);
+	const hd_node n = *hd_node_at(t, index);
 	const hd_layout *layout = &t->all[n.layout];
-	guint64 count = count_of(t, &n), end = n.address + n.size;
+	guint64 count = hd_node_count(t, &n), end = n.address + n.size;
 	bool readable = true;
 	t->node = index;
 	t->window_size = 0;
@@ -425,7 +434,7 @@ walk(hd_trace *t, guint index)
 		guint64 address = n.address + i * layout->size;
 		if (visit(t, n.layout, address, end, false, &readable))
 			continue;
-		if (t->why || n.kind == NODE_OBJECT)
+		if (t->why || n.kind == HD_NODE_OBJECT)
 			return t->why == NULL; /* a pointer to nothing */
 		return hd_trail_refuse(t, index, address, "cannot be read");
 	}
@@ -446,10 +455,10 @@ drain(hd_trace *t)
 /* ---- what had to wait ---- */
 
 static bool
-fits_layout(const hd_trace *t, const node *place, guint64 offset, guint layout)
+fits_layout(const hd_trace *t, const hd_node *place, guint64 offset, guint layout)
 {
 	const hd_layout *element = &t->all[place->layout];
-	guint64 count = count_of(t, place), room = element->flexible ? place->size : element->size;
+	guint64 count = hd_node_count(t, place), room = element->flexible ? place->size : element->size;
 	if (room == 0)
 		return false;
 	/* One past the last is where a loop ends. */
@@ -462,9 +471,9 @@ fits_layout(const hd_trace *t, const node *place, guint64 offset, guint layout)
 static bool
 fits(const hd_trace *t, guint place_index, guint64 address, guint layout)
 {
-	const node *place = place_index == NO_NODE ? NULL : node_at(t, place_index);
+	const hd_node *place = place_index == HD_NO_NODE ? NULL : hd_node_at(t, place_index);
 	const hd_layout *wanted = &t->all[layout];
-	if (!place || place->layout == NO_LAYOUT)
+	if (!place || place->layout == HD_NO_LAYOUT)
 		return false;
 	bool found = fits_layout(t, place, address - place->address, layout);
 	for (guint i = 0; wanted->kind == HD_LAYOUT_UNKNOWN && !found && i < wanted->n; i++)
@@ -474,7 +483,7 @@ fits(const hd_trace *t, guint place_index, guint64 address, guint layout)
 
 /* The end of an array may be where something else begins. */
 static bool
-is_past_end(hd_trace *t, const deferred *d)
+is_past_end(hd_trace *t, const hd_deferred *d)
 {
 	guint64 size = t->all[d->layout].size;
 	guint place;
@@ -482,30 +491,60 @@ is_past_end(hd_trace *t, const deferred *d)
 	       fits(t, place, d->address - size, d->layout);
 }
 
-/* Those that lead to nothing wanted are followed, which may make more blocks known; the others wait for the end. */
+/* Whether a wanted one's place depends on it. */
+static bool
+matters(const hd_trace *t, const hd_deferred *d)
+{
+	const hd_node *place = d->place != HD_NO_NODE ? hd_node_at(t, d->place) : NULL;
+	return d->uncertain || t->all[d->layout].holds ||
+	       (place && place->layout != HD_NO_LAYOUT && t->all[place->layout].holds);
+}
+
+/* Those that lead to no known part, and to nothing wanted, are followed; which may make more blocks known, or known
+ * better. The others wait in `waiting`. */
+static bool
+sort_deferred(hd_trace *t, GArray *waiting)
+{
+	for (guint i = 0; i < t->deferred->len; i++) {
+		hd_deferred d = g_array_index(t->deferred, hd_deferred, i);
+		if (matters(t, &d) || fits(t, d.place, d.address, d.layout)) {
+			g_array_append_val(waiting, d);
+		} else if (!is_past_end(t, &d)) {
+			reach_object(t, &d);
+			if (!drain(t))
+				return false;
+		}
+	}
+	g_array_set_size(t->deferred, 0);
+	return true;
+}
+
+/* What was a part no longer is when its block turned out to be something larger: back to the deferred. */
+static void
+wake(hd_trace *t, GArray *waiting)
+{
+	guint kept = 0;
+	for (guint i = 0; i < waiting->len; i++) {
+		hd_deferred d = g_array_index(waiting, hd_deferred, i);
+		if (matters(t, &d) || fits(t, d.place, d.address, d.layout))
+			g_array_index(waiting, hd_deferred, kept++) = d;
+		else
+			g_array_append_val(t->deferred, d);
+	}
+	g_array_set_size(waiting, kept);
+}
+
 static bool
 settle(hd_trace *t)
 {
-	GArray *waiting = g_array_new(FALSE, FALSE, sizeof(deferred));
+	GArray *waiting = g_array_new(FALSE, FALSE, sizeof(hd_deferred));
 	bool going = true;
-	for (guint i = 0; going && i < t->deferred->len; i++) {
-		deferred d = g_array_index(t->deferred, deferred, i);
-		if (fits(t, d.place, d.address, d.layout)) {
-			/* what it is now it stays, or becomes a part of something larger: asked again below */
-			g_array_append_val(waiting, d);
-			continue;
-		}
-		const node *place = d.place != NO_NODE ? node_at(t, d.place) : NULL;
-		bool holds = place && place->layout != NO_LAYOUT && t->all[place->layout].holds;
-		if (d.uncertain || holds || t->all[d.layout].holds) {
-			g_array_append_val(waiting, d);
-			continue;
-		}
-		reach_object(t, &d);
-		going = drain(t);
+	while (going && t->deferred->len > 0) {
+		going = sort_deferred(t, waiting);
+		wake(t, waiting);
 	}
 	for (guint i = 0; going && i < waiting->len; i++) {
-		const deferred *d = &g_array_index(waiting, deferred, i);
+		const hd_deferred *d = &g_array_index(waiting, hd_deferred, i);
 		if (!fits(t, d->place, d->address, d->layout) && !is_past_end(t, d))
 			going = refuse_deferred(t, d);
 	}
@@ -522,12 +561,12 @@ start(hd_trace *t)
 	t->done = t->used = 0;
 	t->why = NULL;
 	for (guint i = 0; i < t->roots->len; i++) {
-		const root *r = &g_array_index(t->roots, root, i);
-		node n = {.address = r->address,
-			  .size = r->size,
-			  .parent = NO_NODE,
-			  .layout = r->handle,
-			  .kind = NODE_VARIABLE};
+		const hd_root *r = &g_array_index(t->roots, hd_root, i);
+		hd_node n = {.address = r->address,
+			     .size = r->size,
+			     .parent = HD_NO_NODE,
+			     .layout = r->handle,
+			     .kind = HD_NODE_VARIABLE};
 		g_array_append_val(t->nodes, n);
 		enqueue(t, i);
 	}

@@ -9,7 +9,9 @@
  *   - a pointer into the middle leads to a part of what the block is known to be;
  *   - void * and char * are not followed. Blocks that nothing else leads to are
  *     listed apart, for the caller to judge; so are those that by their size may be
- *     a wanted struct of which only a member's address is known (intrusive lists);
+ *     a larger struct of which only a member's address is known (intrusive lists,
+ *     a struct that begins with its base);
+ *   - what only thread-locals, stacks, registers or foreign memory lead to is not seen;
  *   - a pointer into memory that the allocator has free is ignored, as is one to nothing.
  * Refused, with a reason that names the pointer: a wanted object in memory that
  * is neither a block nor a variable, or in a block that is something else or of
@@ -52,12 +54,19 @@ typedef struct {
 	guint node;	     /* for hd_trace_text */
 } hd_traced;
 
-/* A block whose type is not known, or may be another than its pointers say. */
+typedef enum {
+	HD_LEAD_UNTYPED,  /* only void * and char * lead there */
+	HD_LEAD_MAY_HOLD, /* by its size, and what its pointers say of a part of it, it may be or hold a wanted one */
+	HD_LEAD_MAY_LEAD, /* so it may be a type with pointers that lead to a wanted one */
+} hd_lead_kind;
+
+/* A block whose type is not known, or may be another than its pointers say: for the caller to judge. */
 typedef struct {
+	hd_lead_kind kind;
 	guint64 pointer; /* the address of a pointer that leads there */
 	guint64 start, size;
-	guint wanted; /* the type that it may be or hold, by its size; G_MAXUINT: only void * and char * lead there */
-	guint node;
+	guint wanted; /* of MAY_HOLD: one that it may hold; otherwise G_MAXUINT */
+	guint node;   /* for hd_trace_text */
 } hd_trace_lead;
 
 hd_trace *hd_trace_new(void);

@@ -14,12 +14,12 @@ slack_of(guint64 block_size)
 static void
 append_found(const hd_trace *t, guint index, guint layout, guint64 address, guint64 bytes, guint64 count, GArray *found)
 {
-	const node *n = node_at(t, index);
+	const hd_node *n = hd_node_at(t, index);
 	hd_traced traced = {.address = address,
 			    .bytes = bytes,
 			    .count = count,
 			    .wanted = t->all[layout].wanted,
-			    .where = n->kind == NODE_VARIABLE ? HD_TRACED_IN_VARIABLE : HD_TRACED_IN_BLOCK,
+			    .where = n->kind == HD_NODE_VARIABLE ? HD_TRACED_IN_VARIABLE : HD_TRACED_IN_BLOCK,
 			    .start = n->address,
 			    .size = n->size,
 			    .node = index};
@@ -49,11 +49,11 @@ list_wanted(const hd_trace *t, guint index, guint layout, guint64 address, guint
 }
 
 static guint64
-offset_in_block(const hd_trace *t, const node *n, guint64 *size)
+offset_in_block(const hd_trace *t, const hd_node *n, guint64 *size)
 {
 	guint64 start = n->address;
 	*size = n->size;
-	if (n->kind == NODE_OBJECT && t->memory->block(n->address, &start, size, t->memory->data) != HD_MEMORY_BLOCK)
+	if (n->kind == HD_NODE_OBJECT && t->memory->block(n->address, &start, size, t->memory->data) != HD_MEMORY_BLOCK)
 		*size = 0;
 	return n->address - start;
 }
@@ -64,36 +64,44 @@ has_size(const hd_layout *layout, guint64 size)
 	return size >= layout->size && (layout->flexible || size - layout->size < slack_of(size));
 }
 
-/* Another type that the block may be by its size: one that has, in that place, what is known of it. NULL: none. */
+/* Another type that the block may be by its size: one that has, in that place, what is known of it. holding: it must
+ * hold a wanted one, not only lead there. NULL: none. */
 static const hd_layout *
-disguised(const hd_trace *t, const node *n)
+disguised(const hd_trace *t, const hd_node *n, bool holding)
 {
-	guint64 size, offset = offset_in_block(t, n, &size);
-	for (guint i = 0; i < t->holders->len; i++) {
-		guint holder = g_array_index(t->holders, guint, i);
-		const hd_layout *layout = &t->all[holder];
-		if (layout->size > t->all[n->layout].size && has_size(layout, size) &&
-		    hd_layouts_contains(t->layouts, holder, offset, layout->size, n->layout))
+	const hd_layout *inner = &t->all[n->layout];
+	guint64 size, offset = inner->n_outer > 0 ? offset_in_block(t, n, &size) : 0;
+	for (guint i = 0; i < inner->n_outer; i++) {
+		guint outer = hd_layouts_inside(t->layouts)[inner->first_outer + i].outer;
+		const hd_layout *layout = &t->all[outer];
+		if (layout->size > inner->size && (layout->holds || !holding) && has_size(layout, size) &&
+		    hd_layouts_contains(t->layouts, outer, offset, layout->size, n->layout))
 			return layout;
 	}
 	return NULL;
 }
 
+/* outer: what it may be; NULL: nothing is known. */
 static void
-append_lead(const hd_trace *t, guint index, guint wanted, GArray *leads)
+append_lead(const hd_trace *t, guint index, const hd_layout *outer, GArray *leads)
 {
-	const node *n = node_at(t, index);
-	hd_trace_lead lead = {.pointer = n->pointer, .wanted = wanted, .node = index};
+	const hd_node *n = hd_node_at(t, index);
+	hd_trace_lead lead = {.kind = !outer	     ? HD_LEAD_UNTYPED
+				      : outer->holds ? HD_LEAD_MAY_HOLD
+						     : HD_LEAD_MAY_LEAD,
+			      .pointer = n->pointer,
+			      .wanted = outer ? outer->held : HD_NOT_WANTED,
+			      .node = index};
 	lead.start = n->address - offset_in_block(t, n, &lead.size);
 	g_array_append_val(leads, lead);
 }
 
 /* Nothing but the block's size says how many objects it has, and whether it is larger than what the pointer says. */
 static bool
-judge_block(hd_trace *t, const node *n)
+judge_block(hd_trace *t, const hd_node *n)
 {
-	const hd_layout *layout = &t->all[n->layout], *other = disguised(t, n);
-	guint64 rest = n->size - MAX(count_of(t, n), 1) * layout->size;
+	const hd_layout *layout = &t->all[n->layout], *other = disguised(t, n, true);
+	guint64 rest = n->size - MAX(hd_node_count(t, n), 1) * layout->size;
 	if (layout->flexible || (!other && rest < slack_of(n->size)))
 		return true;
 	char *type = hd_trail_name(t, n->layout);
@@ -116,19 +124,20 @@ judge_block(hd_trace *t, const node *n)
 static bool
 list_node(hd_trace *t, guint index, GArray *found, GArray *leads)
 {
-	const node *n = node_at(t, index);
-	const hd_layout *layout = n->layout != NO_LAYOUT ? &t->all[n->layout] : NULL;
+	const hd_node *n = hd_node_at(t, index);
+	const hd_layout *layout = n->layout != HD_NO_LAYOUT ? &t->all[n->layout] : NULL;
 	if (!layout) {
 		if (n->untyped)
-			append_lead(t, index, HD_NOT_WANTED, leads);
+			append_lead(t, index, NULL, leads);
 	} else if (layout->holds) {
-		if (n->kind == NODE_BLOCK && !judge_block(t, n))
+		if (n->kind == HD_NODE_BLOCK && !judge_block(t, n))
 			return false;
-		list_wanted(t, index, n->layout, n->address, layout->size, count_of(t, n), n->address + n->size, found);
-	} else if (n->kind != NODE_VARIABLE && layout->kind == HD_LAYOUT_OBJECT && layout->pointers) {
-		const hd_layout *other = disguised(t, n);
-		if (other)
-			append_lead(t, index, other->held, leads);
+		list_wanted(t, index, n->layout, n->address, layout->size, hd_node_count(t, n), n->address + n->size,
+			    found);
+	} else if (n->kind != HD_NODE_VARIABLE) {
+		const hd_layout *outer = disguised(t, n, false);
+		if (outer)
+			append_lead(t, index, outer, leads);
 	}
 	return true;
 }

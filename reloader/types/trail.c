@@ -39,7 +39,7 @@ name_offset(GString *text, const hd_type *type, guint64 offset)
 }
 
 static char *
-variable_text(const root *r)
+variable_text(const hd_root *r)
 {
 	const hd_unit_variable *v = r->variable;
 	char *declared = hd_type_print(r->type, v->name);
@@ -55,12 +55,12 @@ variable_text(const root *r)
 static char *
 step_text(const hd_trace *t, guint index, guint64 pointer)
 {
-	const node *n = node_at(t, index);
+	const hd_node *n = hd_node_at(t, index);
 	GString *text = g_string_new(NULL);
 	guint64 offset = pointer - n->address;
-	if (n->kind == NODE_VARIABLE) {
-		name_offset(text, g_array_index(t->roots, root, index).type, offset);
-	} else if (n->layout != NO_LAYOUT) {
+	if (n->kind == HD_NODE_VARIABLE) {
+		name_offset(text, g_array_index(t->roots, hd_root, index).type, offset);
+	} else if (n->layout != HD_NO_LAYOUT) {
 		const hd_layout *layout = &t->all[n->layout];
 		if (!layout->flexible && layout->size > 0 && (n->size >= 2 * layout->size)) {
 			g_string_append_printf(text, "[%" G_GUINT64_FORMAT "]", offset / layout->size);
@@ -81,18 +81,18 @@ way_to(const hd_trace *t, guint index, guint64 pointer, bool has_pointer)
 {
 	GPtrArray *steps = g_ptr_array_new_with_free_func(g_free);
 	guint length = 0, i = index;
-	for (; node_at(t, i)->parent != NO_NODE; i = node_at(t, i)->parent)
+	for (; hd_node_at(t, i)->parent != HD_NO_NODE; i = hd_node_at(t, i)->parent)
 		length++;
 	GString *text = g_string_new(NULL);
-	char *variable = variable_text(&g_array_index(t->roots, root, i));
+	char *variable = variable_text(&g_array_index(t->roots, hd_root, i));
 	g_string_append(text, variable);
 	g_free(variable);
 	if (has_pointer)
 		g_ptr_array_add(steps, step_text(t, index, pointer));
-	for (i = index; node_at(t, i)->parent != NO_NODE; i = node_at(t, i)->parent, length--) {
+	for (i = index; hd_node_at(t, i)->parent != HD_NO_NODE; i = hd_node_at(t, i)->parent, length--) {
 		bool told = length <= STEPS_FIRST || steps->len < STEPS_LAST;
 		if (told)
-			g_ptr_array_add(steps, step_text(t, node_at(t, i)->parent, node_at(t, i)->pointer));
+			g_ptr_array_add(steps, step_text(t, hd_node_at(t, i)->parent, hd_node_at(t, i)->pointer));
 		else if (length == STEPS_FIRST + 1)
 			g_ptr_array_add(steps, g_strdup("..."));
 	}

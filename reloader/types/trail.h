@@ -8,51 +8,50 @@
 #include "reloader/types/parts.h"
 #include "reloader/types/trace.h"
 
-#define NO_NODE G_MAXUINT
-#define NO_LAYOUT G_MAXUINT
+#define HD_NO_NODE G_MAXUINT
+#define HD_NO_LAYOUT G_MAXUINT
 
-typedef enum { NODE_VARIABLE, NODE_BLOCK, NODE_OBJECT } node_kind;
+typedef enum { HD_NODE_VARIABLE, HD_NODE_BLOCK, HD_NODE_OBJECT } hd_node_kind;
 
 /* Memory that was reached. A variable or block is known by its address alone; an object, which nothing says the
  * extent of, by address and layout. */
 typedef struct {
 	guint64 address, size;
 	guint64 pointer; /* the address of the one that led here first; it is in the parent */
-	guint parent;	 /* NO_NODE: a variable */
-	guint layout;	 /* of its elements; a block that nothing typed has none: NO_LAYOUT */
-	node_kind kind;
+	guint parent;	 /* HD_NO_NODE: a variable */
+	guint layout;	 /* of its elements; a block that nothing typed has none: HD_NO_LAYOUT */
+	hd_node_kind kind;
 	bool untyped; /* BLOCK: void * or char * leads here */
-} node;
+} hd_node;
 
 typedef struct {
 	const hd_unit_variable *variable;
 	const hd_type *type;
 	guint64 address, size;
 	guint handle; /* then the layout */
-} root;
+} hd_root;
 
 /* A pointer that cannot be judged before all blocks are known. */
 typedef struct {
 	guint64 address; /* where it leads */
 	guint64 pointer; /* where it is */
 	guint parent;	 /* in which node */
-	guint place;	 /* into which node; NO_NODE: none that is known */
+	guint place;	 /* into which node; HD_NO_NODE: none that is known */
 	guint layout;	 /* to what */
 	bool uncertain;	 /* in a union, or of a type with several definitions: not to be followed */
-} deferred;
+} hd_deferred;
 
 struct hd_trace {
 	hd_layouts *layouts;
 	const hd_layout *all; /* those of layouts, once prepared */
 	const hd_part *parts, *followed;
 	guint wants;
-	GArray *roots;	 /* of root; once prepared, in order of addresses, and the first nodes */
-	GArray *holders; /* of guint: layouts that are wanted, or hold a wanted one */
-	GArray *nodes;	 /* of node */
-	GArray *queue;	 /* of guint: nodes whose pointers are still to be followed */
-	guint done;	 /* how many of them were */
-	GArray *deferred;
-	guint *table; /* of nodes, 1 + index; 0: free. Open addressing, linear probing */
+	GArray *roots;	  /* of hd_root; once prepared, in order of addresses, and the first nodes */
+	GArray *nodes;	  /* of hd_node */
+	GArray *queue;	  /* of guint: nodes whose pointers are still to be followed */
+	guint done;	  /* how many of them were */
+	GArray *deferred; /* of hd_deferred */
+	guint *table;	  /* of nodes, 1 + index; 0: free. Open addressing, linear probing */
 	guint table_size, used;
 	/* while running */
 	const hd_trace_memory *memory;
@@ -62,15 +61,15 @@ struct hd_trace {
 	char *why;
 };
 
-static inline node *
-node_at(const hd_trace *t, guint index)
+static inline hd_node *
+hd_node_at(const hd_trace *t, guint index)
 {
-	return &g_array_index(t->nodes, node, index);
+	return &g_array_index(t->nodes, hd_node, index);
 }
 
 /* How many elements a node's memory has. */
 static inline guint64
-count_of(const hd_trace *t, const node *n)
+hd_node_count(const hd_trace *t, const hd_node *n)
 {
 	const hd_layout *layout = &t->all[n->layout];
 	return layout->flexible || layout->size == 0 ? 1 : n->size / layout->size;

@@ -256,6 +256,24 @@ must_find(const void *address, guint64 count, const char *text)
 	g_free(said);
 }
 
+static void
+must_lead(gconstpointer start, gsize size, hd_lead_kind kind, const char *text)
+{
+	const hd_trace_lead *l = NULL;
+	for (guint i = 0; i < leads->len && !l; i++)
+		if (g_array_index(leads, hd_trace_lead, i).start == (guint64)(uintptr_t)start)
+			l = &g_array_index(leads, hd_trace_lead, i);
+	if (!l)
+		fail_msg("%s: leads not there: %s", compiler, text);
+	assert_int_equal(l->size, size);
+	assert_int_equal(l->kind, kind);
+	assert_int_equal(l->wanted, kind == HD_LEAD_MAY_HOLD ? 0 : G_MAXUINT);
+	char *said = hd_trace_text(trace, l->node);
+	if (strcmp(said, text) != 0)
+		fail_msg("%s: led by %s, not %s", compiler, said, text);
+	g_free(said);
+}
+
 /* How many objects; the variables player, others (three) and swarm's are among them. */
 static guint64
 count_found(void)
@@ -366,6 +384,8 @@ test_outer_counts(void)
 	must_run();
 	must_count(1);
 	assert_non_null(traced_at(d->owner));
+	assert_int_equal(leads->len, 1);
+	must_lead(thing->b, sizeof(struct derived), HD_LEAD_MAY_LEAD, "struct thing *thing in unit.c -> b");
 }
 
 static void
@@ -489,23 +509,6 @@ test_foreign(void)
 }
 
 static void
-must_lead(gconstpointer start, gsize size, guint wanted, const char *text)
-{
-	const hd_trace_lead *l = NULL;
-	for (guint i = 0; i < leads->len && !l; i++)
-		if (g_array_index(leads, hd_trace_lead, i).start == (guint64)(uintptr_t)start)
-			l = &g_array_index(leads, hd_trace_lead, i);
-	if (!l)
-		fail_msg("%s: leads not there: %s", compiler, text);
-	assert_int_equal(l->size, size);
-	assert_int_equal(l->wanted, wanted);
-	char *said = hd_trace_text(trace, l->node);
-	if (strcmp(said, text) != 0)
-		fail_msg("%s: led by %s, not %s", compiler, said, text);
-	g_free(said);
-}
-
-static void
 test_leads(void)
 {
 	anythings = allocate(3 * sizeof *anythings);
@@ -519,10 +522,10 @@ test_leads(void)
 	must_run();
 	must_count(1);
 	assert_int_equal(leads->len, 4);
-	must_lead(player.data, sizeof(struct entity), G_MAXUINT, "struct entity player in unit.c -> data");
-	must_lead(anythings[2], 100, G_MAXUINT, "void **anythings in unit.c -> [2]");
-	must_lead(label - 5, 30, G_MAXUINT, "char *label in unit.c");
-	must_lead(list->name, 16, G_MAXUINT, "struct entity *list in unit.c -> name");
+	must_lead(player.data, sizeof(struct entity), HD_LEAD_UNTYPED, "struct entity player in unit.c -> data");
+	must_lead(anythings[2], 100, HD_LEAD_UNTYPED, "void **anythings in unit.c -> [2]");
+	must_lead(label - 5, 30, HD_LEAD_UNTYPED, "char *label in unit.c");
+	must_lead(list->name, 16, HD_LEAD_UNTYPED, "struct entity *list in unit.c -> name");
 }
 
 static void
@@ -549,13 +552,31 @@ test_intrusive(void)
 	must_run();
 	assert_int_equal(found->len, 0);
 	assert_int_equal(leads->len, 2);
-	must_lead(one, sizeof *one, 0, "struct link links in unit.c -> next");
-	must_lead(two, sizeof *two, 0, "struct link links in unit.c -> next -> next");
+	must_lead(one, sizeof *one, HD_LEAD_MAY_HOLD, "struct link links in unit.c -> next");
+	must_lead(two, sizeof *two, HD_LEAD_MAY_HOLD, "struct link links in unit.c -> next -> next");
 	body = one;
 	one->other = two;
 	must_run();
 	assert_int_equal(found->len, 2);
 	assert_int_equal(leads->len, 0);
+}
+
+/* What was judged to be a part of a block no longer is when the block turns out to be of larger objects. */
+static void
+test_known_better(void)
+{
+	struct derived *d = allocate(3 * sizeof *d);
+	base = &d->base;
+	d->base.up = (struct base *)((guint8 *)d + sizeof *base); /* the second, if they are no more than bases */
+	struct thing *late = (struct thing *)((guint8 *)allocate(200) + 32);
+	thing = allocate(sizeof *thing);
+	thing->next = allocate(sizeof *thing);
+	thing->next->next = late;
+	late->derived = d;
+	d[2].owner = new_entity();
+	must_run();
+	must_count(1);
+	must_find(d[2].owner, 1, "struct base *base in unit.c -> [2].owner");
 }
 
 /* Nothing says what it is but the list that it is in. */
@@ -567,7 +588,7 @@ test_intrusive_holder(void)
 	must_run();
 	must_count(0);
 	assert_int_equal(leads->len, 1);
-	must_lead(s, sizeof *s, 0, "struct link links in unit.c -> next");
+	must_lead(s, sizeof *s, HD_LEAD_MAY_HOLD, "struct link links in unit.c -> next");
 }
 
 /* A large block is a mapping, with more room than was asked for. */
@@ -993,24 +1014,43 @@ main(void)
 		const char *name;
 		void (*test)(void);
 	} all[] = {
-		TEST(test_nothing),	     TEST(test_list),
-		TEST(test_shapes),	     TEST(test_inside),
-		TEST(test_outer_counts),     TEST(test_flexible),
-		TEST(test_flexible_wanted),  TEST(test_middle),
-		TEST(test_past_the_end),     TEST(test_variables_known),
-		TEST(test_unions),	     TEST(test_ignored),
-		TEST(test_foreign),	     TEST(test_leads),
-		TEST(test_void_table),	     TEST(test_intrusive),
-		TEST(test_refuse_stack),     TEST(test_refuse_static_pool),
-		TEST(test_refuse_middle),    TEST(test_refuse_between),
-		TEST(test_refuse_two_types), TEST(test_refuse_small),
-		TEST(test_refuse_more),	     TEST(test_refuse_larger),
-		TEST(test_intrusive_holder), TEST(test_large_block),
-		TEST(test_refuse_union),     TEST(test_refuse_inside_union),
-		TEST(test_refuse_far),	     TEST(test_declared_elsewhere),
-		TEST(test_declared_twice),   TEST(test_private_twin),
-		TEST(test_shared_header),    TEST(test_not_roots),
-		TEST(test_long_list),	     TEST(test_random_graphs),
+		TEST(test_nothing),
+		TEST(test_list),
+		TEST(test_shapes),
+		TEST(test_inside),
+		TEST(test_outer_counts),
+		TEST(test_flexible),
+		TEST(test_flexible_wanted),
+		TEST(test_middle),
+		TEST(test_past_the_end),
+		TEST(test_variables_known),
+		TEST(test_unions),
+		TEST(test_ignored),
+		TEST(test_foreign),
+		TEST(test_leads),
+		TEST(test_void_table),
+		TEST(test_intrusive),
+		TEST(test_refuse_stack),
+		TEST(test_refuse_static_pool),
+		TEST(test_refuse_middle),
+		TEST(test_refuse_between),
+		TEST(test_refuse_two_types),
+		TEST(test_refuse_small),
+		TEST(test_refuse_more),
+		TEST(test_refuse_larger),
+		TEST(test_intrusive_holder),
+		TEST(test_known_better),
+		TEST(test_large_block),
+		TEST(test_refuse_union),
+		TEST(test_refuse_inside_union),
+		TEST(test_refuse_far),
+		TEST(test_declared_elsewhere),
+		TEST(test_declared_twice),
+		TEST(test_private_twin),
+		TEST(test_shared_header),
+		TEST(test_not_roots),
+		TEST(test_long_list),
+		TEST(test_random_graphs),
 		TEST(test_random_memory),
 	};
 	static scene scenes[G_N_ELEMENTS(all) * G_N_ELEMENTS(compilers)];

@@ -83,6 +83,8 @@ struct house {
 struct thing {
 	void (*free)(void *);
 	struct base *b;
+	struct derived *derived;
+	struct thing *next;
 };
 struct monster {
 	struct entity entity;
