@@ -238,42 +238,10 @@ hd_commit_excludes_frame(const hd_commit *commit, guint64 address)
 	return false;
 }
 
-/* Conservative: any word on a stack of the thread that looks like a return address counts. */
 static bool
-stack_excluded(const attempt *a, const hd_thread *thread)
+frame_excluded(guint64 address, const void *commit)
 {
-	hd_stack_range range = hd_stack_current(a->target, &thread->regs);
-	gsize room = (gsize)(range.limit - range.start);
-	bool found = false;
-	for (int which = 0; which < 2 && !found; which++) {
-		guint64 *words = g_malloc(room);
-		gsize count = hd_memory_read_some(thread->tid, range.start, words, room) / sizeof(guint64);
-		for (gsize i = HD_RED_ZONE / sizeof(guint64); i < count && !found; i++)
-			found = hd_commit_excludes_frame(a->commit, words[i]);
-		bool more = which == 0 && hd_stack_other(a->target, thread, words, count, &range);
-		room = (gsize)(range.limit - range.start);
-		g_free(words);
-		if (!more)
-			break;
-	}
-	return found;
-}
-
-/* A word that only looks like a return address, left by a call long over, must not be in the way for ever: where the
- * whole stack can be unwound, its frames count. */
-static bool
-frames_excluded(const attempt *a, const hd_thread *thread)
-{
-	bool complete;
-	hd_sample *sample = hd_sample_take(a->target, thread);
-	GArray *frames = hd_target_unwind(a->target, sample, &complete);
-	bool found = !complete;
-	for (guint i = 0; i < frames->len && !found; i++)
-		found = hd_commit_excludes_frame(a->commit, g_array_index(frames, hd_frame, i).pc +
-								    (i > 0)); /* where it returns */
-	g_array_unref(frames);
-	hd_sample_free(sample);
-	return found;
+	return hd_commit_excludes_frame(commit, address);
 }
 
 static bool
@@ -290,7 +258,7 @@ check_thread(attempt *a, hd_thread *thread, bool frames)
 	for (int steps = 0; counter_excluded(a->commit, thread->regs.rip); steps++)
 		if (!a->step || steps == MOST_STEPS || thread->state != HD_THREAD_STOPPED || !hd_thread_step(thread))
 			return busy(a, thread);
-	return !frames || !stack_excluded(a, thread) || !frames_excluded(a, thread) || busy(a, thread);
+	return !frames || !hd_thread_is_inside(a->target, thread, frame_excluded, a->commit) || busy(a, thread);
 }
 
 static bool
@@ -332,20 +300,6 @@ read_batch(const attempt *a, pid_t tid, guint first, guint count, guint8 *image)
 	}
 	struct iovec local = {image + step_at(a, first)->offset, size};
 	return process_vm_readv(tid, &local, 1, remote, count, 0) == (ssize_t)size;
-}
-
-static bool
-whole_write(int memory, guint64 address, const guint8 *bytes, gsize size)
-{
-	while (size > 0) {
-		ssize_t put = pwrite(memory, bytes, size, (off_t)address);
-		if (put <= 0)
-			return false;
-		bytes += put;
-		address += (guint64)put;
-		size -= (gsize)put;
-	}
-	return true;
 }
 
 static bool
@@ -414,8 +368,8 @@ write_own(attempt *a, guint p, const GByteArray *bytes)
 	for (guint i = 0; own && i < own->list->len; i++) {
 		const hd_own_write *write = &g_array_index(own->list, hd_own_write, i);
 		errno = EIO;
-		if (hd_fault("target.object") ||
-		    !whole_write(process_at(a, p)->memory, write->address, bytes->data + write->offset, write->size))
+		if (hd_fault("target.object") || !hd_memory_write(process_at(a, p)->memory, write->address,
+								  bytes->data + write->offset, write->size))
 			return false;
 	}
 	return true;
@@ -427,16 +381,18 @@ undo_own(attempt *a, guint p)
 	const hd_own_writes *own = a->own[p];
 	for (guint i = own ? own->list->len : 0; i > 0; i--) {
 		const hd_own_write *write = &g_array_index(own->list, hd_own_write, i - 1);
-		whole_write(process_at(a, p)->memory, write->address, own->before->data + write->offset, write->size);
+		hd_memory_write(process_at(a, p)->memory, write->address, own->before->data + write->offset,
+				write->size);
 	}
 }
 
+/* What is not in the writes: registers, and blocks that were allocated. */
 static void
-restore_registers(attempt *a)
+undo_rest(attempt *a)
 {
 	for (guint p = 0; a->own && p < a->processes; p++)
 		if (a->own[p])
-			hd_own_registers_restore(a->own[p], a->stop);
+			hd_own_writes_forget(a->own[p], a->stop, process_at(a, p));
 }
 
 /* ---- writing ---- */
@@ -457,7 +413,8 @@ write_process(attempt *a, guint p, guint *done)
 		if (skip[*done])
 			continue;
 		errno = EIO;
-		if (hd_fault("target.write") || !whole_write(process_at(a, p)->memory, s->address, s->bytes, s->size)) {
+		if (hd_fault("target.write") ||
+		    !hd_memory_write(process_at(a, p)->memory, s->address, s->bytes, s->size)) {
 			int reason = errno;
 			(*done)++; /* in part, perhaps */
 			if (has_died(a, p))
@@ -479,7 +436,7 @@ undo_process(attempt *a, guint p, guint done)
 	for (guint i = done; i > 0; i--) {
 		const step *s = step_at(a, i - 1);
 		if (!skip[i - 1])
-			whole_write(process_at(a, p)->memory, s->address, image + s->offset, s->size);
+			hd_memory_write(process_at(a, p)->memory, s->address, image + s->offset, s->size);
 	}
 	undo_own(a, p);
 }
@@ -519,7 +476,7 @@ show_store(attempt *a, guint p, guint index, const guint8 *bytes)
 	bool same = !address || (hd_memory_read_some(process_at(a, p)->reader, address, seen, size) == size &&
 				 memcmp(seen, bytes, size) == 0);
 	g_free(seen);
-	return same || whole_write(process_at(a, p)->memory, address, bytes, size);
+	return same || hd_memory_write(process_at(a, p)->memory, address, bytes, size);
 }
 
 static bool
@@ -614,7 +571,7 @@ attempt_work(void *data)
 			a->good = write_all(a);
 		}
 		if (!a->good)
-			restore_registers(a);
+			undo_rest(a);
 	}
 	hd_stop_release(a->stop);
 }

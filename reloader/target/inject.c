@@ -14,6 +14,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -109,35 +110,111 @@ save_extended(hd_inject *inject)
 	return ptrace(PTRACE_GETREGSET, inject->thread->tid, NT_X86_XSTATE, area) == 0;
 }
 
+/* The call returns to a `syscall` instruction, where it stops like any system call: no signal takes part, whatever the
+ * program does with SIGTRAP. The stack pointer tells that one from all others. */
+static bool
+has_returned(const hd_inject *inject, const struct user_regs_struct *regs, guint64 stack)
+{
+	return regs->rip == inject->target->syscall_code + 2 && regs->rsp == stack + sizeof(guint64);
+}
+
+/* With all threads stopped, whoever waits for another waits for ever: futex(2), or a lock that is tried again. */
+static bool
+would_wait(const struct user_regs_struct *regs)
+{
+	switch (regs->orig_rax) {
+	case SYS_futex:
+		switch (regs->rsi & FUTEX_CMD_MASK) {
+		case FUTEX_WAIT:
+		case FUTEX_WAIT_BITSET:
+		case FUTEX_LOCK_PI:
+			return true;
+		default:
+			return false;
+		}
+	case SYS_sched_yield:
+	case SYS_nanosleep:
+	case SYS_clock_nanosleep:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A system call that has been entered becomes one that does nothing, and that every seccomp(2) filter knows. */
+static bool
+pass_over(hd_inject *inject, struct user_regs_struct *regs)
+{
+	regs->orig_rax = SYS_read;
+	regs->rdi = (guint64)-1;
+	regs->rsi = regs->rdx = 0;
+	return ptrace(PTRACE_SETREGS, inject->thread->tid, 0, regs) == 0 &&
+	       run_to(inject, PTRACE_SYSCALL, SYSCALL_STOP, NULL);
+}
+
+/* To the call's end. regs: as it was begun, then the last ones; *other: a signal that came instead. */
+static bool
+run_call(hd_inject *inject, struct user_regs_struct *regs, int *other, bool *waits)
+{
+	pid_t tid = inject->thread->tid;
+	guint64 stack = regs->rsp;
+	*waits = false;
+	for (bool entering = true;; entering = !entering) {
+		if (!run_to(inject, PTRACE_SYSCALL, SYSCALL_STOP, other) || ptrace(PTRACE_GETREGS, tid, 0, regs) < 0)
+			return false;
+		if (*other)
+			return true;
+		if (!entering)
+			continue;
+		guint64 result = regs->orig_rax;
+		*waits = !has_returned(inject, regs, stack) && would_wait(regs);
+		if (!*waits && !has_returned(inject, regs, stack))
+			continue;
+		bool good = pass_over(inject, regs);
+		regs->rax = result;
+		return good;
+	}
+}
+
+/* It runs and does not come to an end: it is stopped where it is. */
+static bool
+call_back(const hd_inject *inject)
+{
+	int status;
+	pid_t tid = inject->thread->tid;
+	return ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0 && hd_wait_stop(tid, hd_now_ns() + PATIENCE_NS, &status);
+}
+
 bool
-hd_inject_call(hd_inject *inject, guint64 function, guint64 first, guint64 second, guint64 trap, guint64 *result,
-	       GError **error)
+hd_inject_call(hd_inject *inject, guint64 function, guint64 first, guint64 second, guint64 *result, GError **error)
 {
 	pid_t tid = inject->thread->tid;
 	struct user_regs_struct regs = inject->regs;
 	if (!save_extended(inject))
 		return lost(inject, error);
 	/* Entry of a function: rsp + 8 is a multiple of 16 (psABI, 3.2.2). */
-	regs.rsp = ((regs.rsp - HD_RED_ZONE) & ~G_GUINT64_CONSTANT(15)) - 8;
+	guint64 top = inject->stack ? inject->stack : regs.rsp - HD_RED_ZONE;
+	regs.rsp = (top & ~G_GUINT64_CONSTANT(15)) - 8;
 	regs.rip = function;
 	regs.rdi = first;
 	regs.rsi = second;
 	regs.rax = 0;
 	regs.orig_rax = (guint64)-1;
 	regs.eflags &= ~G_GUINT64_CONSTANT(0x400); /* direction flag clear, as the ABI has it */
-	errno = 0;
-	if (ptrace(PTRACE_POKEDATA, tid, regs.rsp, trap) < 0 || ptrace(PTRACE_SETREGS, tid, 0, &regs) < 0)
+	if (ptrace(PTRACE_POKEDATA, tid, regs.rsp, inject->target->syscall_code) < 0 ||
+	    ptrace(PTRACE_SETREGS, tid, 0, &regs) < 0)
 		return lost(inject, error);
 	/* Faults have to arrive: a blocked SIGSEGV kills. */
 	guint64 closed = ~(SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) |
 			   SIGNAL_BIT(SIGFPE));
 	ptrace(PTRACE_SETSIGMASK, tid, sizeof closed, &closed);
 	int other;
-	if (!run_to(inject, PTRACE_CONT, SIGTRAP, &other) || ptrace(PTRACE_GETREGS, tid, 0, &regs) < 0)
+	bool waits, ended = run_call(inject, &regs, &other, &waits);
+	if (!ended && !call_back(inject))
 		return lost(inject, error);
-	if (other || regs.rip != trap + 1) {
-		g_set_error(error, HD_ERROR, HD_ERROR_IO, "a call made for hotdev did not come back (signal %d)",
-			    other);
+	if (!ended || other || waits) {
+		g_set_error(error, HD_ERROR, waits ? HD_ERROR_BUSY : HD_ERROR_IO,
+			    "a call made for hotdev did not come back (signal %d)", other);
 		return false;
 	}
 	*result = regs.rax;

@@ -2,9 +2,11 @@
 noinst_LIBRARIES += reloader/target/libtarget.a
 reloader_target_libtarget_a_SOURCES = \
 	reloader/target/target.h reloader/target/private.h \
+	reloader/target/allocator.c \
 	reloader/target/arena.c \
 	reloader/target/cfi.c reloader/target/cfi.h \
 	reloader/target/commit.c \
+	reloader/target/heap.c \
 	reloader/target/inject.c \
 	reloader/target/jit.c \
 	reloader/target/launch.c \
@@ -18,4 +20,5 @@ reloader_target_libtarget_a_SOURCES = \
 	reloader/target/sample.c \
 	reloader/target/start.c \
 	reloader/target/stop.c \
+	reloader/target/stopped.c \
 	reloader/target/unwind.c

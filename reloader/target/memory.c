@@ -31,6 +31,21 @@ hd_memory_read(pid_t pid, guint64 address, void *out, gsize size)
 	return hd_memory_read_some(pid, address, out, size) == size;
 }
 
+bool
+hd_memory_write(int memory, guint64 address, const void *bytes, gsize size)
+{
+	const guint8 *from = bytes;
+	while (size > 0) {
+		ssize_t put = pwrite(memory, from, size, (off_t)address);
+		if (put <= 0)
+			return false;
+		from += put;
+		address += (guint64)put;
+		size -= (gsize)put;
+	}
+	return true;
+}
+
 /* A thread that ends as we read through it takes its view of the memory along: another one's serves as well. `whom`:
  * who was read last, 0 if nobody is left. */
 static bool

@@ -155,40 +155,55 @@ hd_target_objects(hd_target *target, GError **error)
 	return objects;
 }
 
-static guint64
-symbol_in_file(const char *path, const char *name)
+void
+hd_object_each_symbol(const hd_target_object *object, hd_symbol_run *run, void *data)
 {
-	guint64 value = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(object->path, O_RDONLY | O_CLOEXEC);
 	elf_version(EV_CURRENT);
 	Elf *elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ_MMAP, NULL);
 	Elf_Scn *section = NULL;
-	while (elf && !value && (section = elf_nextscn(elf, section))) {
+	bool more = true;
+	while (elf && more && (section = elf_nextscn(elf, section))) {
 		GElf_Shdr header;
 		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_DYNSYM || header.sh_entsize == 0)
 			continue;
-		Elf_Data *data = elf_getdata(section, NULL);
+		Elf_Data *symbols = elf_getdata(section, NULL);
 		int count = (int)(header.sh_size / header.sh_entsize);
-		for (int i = 0; data && i < count && !value; i++) {
+		for (int i = 0; symbols && i < count && more; i++) {
 			GElf_Sym symbol;
-			if (!gelf_getsym(data, i, &symbol) || symbol.st_shndx == SHN_UNDEF)
+			if (!gelf_getsym(symbols, i, &symbol) || symbol.st_shndx == SHN_UNDEF)
 				continue;
-			const char *found = elf_strptr(elf, header.sh_link, symbol.st_name);
-			if (found && strcmp(found, name) == 0)
-				value = symbol.st_value;
+			const char *name = elf_strptr(elf, header.sh_link, symbol.st_name);
+			more = !name || run(name, object->bias + symbol.st_value, symbol.st_size, data);
 		}
 	}
 	elf_end(elf);
 	if (fd >= 0)
 		close(fd);
-	return value;
+}
+
+typedef struct {
+	const char *name;
+	guint64 address;
+} wanted_symbol;
+
+static bool
+is_not_wanted(const char *name, guint64 address, guint64 size, void *data)
+{
+	wanted_symbol *wanted = data;
+	(void)size;
+	if (strcmp(name, wanted->name) != 0)
+		return true;
+	wanted->address = address;
+	return false;
 }
 
 guint64
 hd_object_symbol(const hd_target_object *object, const char *name)
 {
-	guint64 value = symbol_in_file(object->path, name);
-	return value ? object->bias + value : 0;
+	wanted_symbol wanted = {name, 0};
+	hd_object_each_symbol(object, is_not_wanted, &wanted);
+	return wanted.address;
 }
 
 guint64

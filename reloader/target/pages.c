@@ -53,9 +53,15 @@ is_own_page(guint64 entry, bool shared)
 	return (entry >> 62) != 0 && (shared || !(entry >> 61 & 1));
 }
 
+const GArray *
+hd_pages_maps(const hd_pages *pages)
+{
+	return pages->maps;
+}
+
 /* What lies below a stack pointer counts, too: a context that is suspended may. */
-static void
-each_run(const hd_pages *pages, const hd_map *map, hd_pages_run *run, void *data)
+void
+hd_pages_each_in(const hd_pages *pages, const hd_map *map, hd_pages_run *run, void *data)
 {
 	guint64 entries[512], start = map->start, page = map->start;
 	while (page < map->end) {
@@ -84,7 +90,7 @@ hd_pages_each(const hd_pages *pages, hd_pages_run *run, void *data)
 	for (guint i = 0; i < pages->maps->len; i++) {
 		const hd_map *map = &g_array_index(pages->maps, hd_map, i);
 		if (is_looked_at(map))
-			each_run(pages, map, run, data);
+			hd_pages_each_in(pages, map, run, data);
 	}
 }
 

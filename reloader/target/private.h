@@ -57,11 +57,13 @@ struct hd_target {
 	guint64 syscall_code; /* address of a `syscall` instruction */
 	hd_mark mark;
 	guint64 agent_device, agent_inode;
-	GPtrArray *objects; /* of hd_target_object * */
-	GPtrArray *arenas;  /* of arena * */
-	guint commits;	    /* that have succeeded */
-	GHashTable *others; /* pid -> inode of /proc/pid: processes known not to be the program's */
-	GHashTable *family; /* pids that were the program's, to be reaped when they are ours to reap */
+	guint64 agent_allocate, agent_free; /* its functions; 0: it is not loaded */
+	struct hd_allocator *allocator;	    /* NULL: not found */
+	GPtrArray *objects;		    /* of hd_target_object * */
+	GPtrArray *arenas;		    /* of arena * */
+	guint commits;			    /* that have succeeded */
+	GHashTable *others;		    /* pid -> inode of /proc/pid: processes known not to be the program's */
+	GHashTable *family;		    /* pids that were the program's, to be reaped when they are ours to reap */
 	guint64 jit_descriptor;
 	GArray *jit_nodes;  /* of guint64: addresses of the list's nodes, first first */
 	GArray *jit_spares; /* of guint64: nodes to be used again */
@@ -166,14 +168,15 @@ typedef struct {
 	hd_thread *thread;
 	guint64 mask;
 	struct user_regs_struct regs;
+	guint64 stack;		/* where calls have theirs: below this address; 0: below the thread's own */
 	struct iovec *extended; /* floating point and vector state; NULL: not saved */
 } hd_inject;
 
 bool hd_inject_begin(hd_inject *inject, hd_target *target, hd_thread *thread, GError **error);
 /* result is the kernel's: -errno on failure. false: the thread was lost. */
 bool hd_inject_syscall(hd_inject *inject, long number, const guint64 arguments[6], gint64 *result, GError **error);
-/* Calls a function with up to two arguments; trap: an address that holds an int3. */
-bool hd_inject_call(hd_inject *inject, guint64 function, guint64 first, guint64 second, guint64 trap, guint64 *result,
+/* Calls a function with up to two arguments. HD_ERROR_BUSY: it began to wait for another thread, which is stopped. */
+bool hd_inject_call(hd_inject *inject, guint64 function, guint64 first, guint64 second, guint64 *result,
 		    GError **error);
 /* The thread is as it was. */
 bool hd_inject_end(hd_inject *inject, GError **error);
@@ -186,6 +189,8 @@ guint64 hd_find_syscall(pid_t pid, const GArray *maps);
 bool hd_memory_read(pid_t pid, guint64 address, void *out, gsize size);
 /* As much as is mapped from address on. */
 gsize hd_memory_read_some(pid_t pid, guint64 address, void *out, gsize size);
+/* memory: /proc/PID/mem. Whole range, or false: perhaps part of it. */
+bool hd_memory_write(int memory, guint64 address, const void *bytes, gsize size);
 
 /* ---- pages.c ---- */
 
@@ -202,12 +207,18 @@ bool hd_pages_map(const hd_pages *pages, guint64 address, guint64 *start, guint6
 /* An address that setjmp has kept, as it was. guard: hd_pointer_guard; 0: it cannot be read. */
 guint64 hd_unmangle(guint64 word, guint64 guard);
 guint64 hd_pointer_guard(const hd_stop *stop, const hd_process *process);
+/* Of hd_map: all mappings, as they were when this was made. */
+const GArray *hd_pages_maps(const hd_pages *pages);
+void hd_pages_each_in(const hd_pages *pages, const hd_map *map, hd_pages_run *run, void *data);
 
 /* ---- objects.c ---- */
 
 /* Address of a symbol that a loaded object defines in .dynsym; 0: none. */
 guint64 hd_target_symbol(hd_target *target, const char *name);
 guint64 hd_object_symbol(const hd_target_object *object, const char *name);
+/* Every symbol that the object defines in .dynsym, until run says false. */
+typedef bool hd_symbol_run(const char *name, guint64 address, guint64 size, void *data);
+void hd_object_each_symbol(const hd_target_object *object, hd_symbol_run *run, void *data);
 
 /* ---- arena.c ---- */
 
@@ -269,6 +280,7 @@ typedef struct {
 	GArray *list; /* of hd_own_write, in the order of writing */
 	GByteArray *before, *after;
 	GArray *registers; /* of hd_own_registers: as they were */
+	GArray *blocks;	   /* of guint64: allocated for it */
 } hd_own_writes;
 
 hd_own_writes *hd_own_writes_new(void);
@@ -276,7 +288,59 @@ void hd_own_writes_free(hd_own_writes *writes);
 /* The registers of the process' threads are changed already. NULL: nothing is. HD_ERROR_BUSY: perhaps soon;
  * HD_ERROR_UNSUPPORTED: it cannot be done. */
 hd_own_writes *hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *process, GError **error);
-void hd_own_registers_restore(const hd_own_writes *writes, hd_stop *stop);
+/* It is not to be, and its memory is as it was: the registers are, too, and the blocks are given back. */
+void hd_own_writes_forget(hd_own_writes *writes, hd_stop *stop, const hd_process *process);
+
+/* ---- allocator.c ---- */
+
+/* The object whose malloc the program calls. */
+typedef struct hd_allocator {
+	bool glibc; /* the C library's own, as glibc has it */
+	bool own;   /* part of the program itself */
+	guint64 text_start, text_end;
+	guint64 data_start, data_end; /* writable */
+	/* A return address in here is one of a thread that allocates. */
+	guint64 functions_start, functions_end;
+} hd_allocator;
+
+/* To be freed by g_free. NULL: no loaded object defines malloc. The program must have come to main: from there on it
+ * is always the same. */
+hd_allocator *hd_allocator_find(hd_target *target);
+/* Whether no thread of the process is inside the allocator. */
+bool hd_allocator_rests(const hd_allocator *allocator, const hd_stop *stop, const hd_process *process);
+/* The number of the system call that the thread stands right behind, or will make again; -1: none. */
+gint64 hd_thread_call(const hd_thread *thread);
+
+/* ---- heap.c: the blocks of glibc's allocator, which rests ---- */
+
+typedef struct hd_heap hd_heap;
+hd_heap *hd_heap_read(const hd_allocator *allocator, pid_t reader);
+void hd_heap_free(hd_heap *heap);
+/* A lock of it is held. */
+bool hd_heap_is_locked(const hd_heap *heap);
+/* All of it was understood. */
+bool hd_heap_is_known(const hd_heap *heap);
+bool hd_heap_block(const hd_heap *heap, guint64 address, guint64 *start, gsize *size);
+void hd_heap_each(const hd_heap *heap, hd_block_run *run, void *data);
+
+/* ---- stopped.c ---- */
+
+/* What was asked of a process' heap in one stop. */
+typedef struct {
+	enum { HD_REST_UNKNOWN, HD_RESTS, HD_RESTLESS } rest; /* whether its allocator does */
+	hd_heap *heap;					      /* NULL: not asked for since the last change */
+	GArray *blocks;					      /* of guint64: those that were allocated; not owned */
+} hd_asked;
+
+struct hd_stopped {
+	pid_t pid, reader; /* the process' */
+	hd_stop *stop;
+	const hd_process *process;
+	hd_asked *asked;
+};
+
+/* Gives back what hd_stopped_allocate made, in the same stop. */
+void hd_stopped_give_back(hd_stop *stop, const hd_process *process, GArray *blocks);
 
 /* jit.c: appends the writes that make the list what commit says; `nodes` is the new list. */
 GArray *hd_jit_prepare(hd_target *target, const hd_commit *commit, GArray *writes);
@@ -297,6 +361,10 @@ hd_stack_range hd_stack_current(const hd_target *target, const struct user_regs_
  * points to, given words of the current one. false: it is its own, or nothing points there. */
 bool hd_stack_other(const hd_target *target, const hd_thread *thread, const guint64 *words, gsize count,
 		    hd_stack_range *range);
+
+/* Is there a return address on the thread's stacks for which test is true? In doubt there is. */
+typedef bool hd_word_test(guint64 word, const void *data);
+bool hd_thread_is_inside(hd_target *target, const hd_thread *thread, hd_word_test *test, const void *data);
 
 typedef struct {
 	guint64 start;

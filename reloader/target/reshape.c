@@ -27,10 +27,6 @@
 #define NUMBERS_END (G_GUINT64_CONSTANT(1) << 32)
 #define ERESTART_RESTARTBLOCK G_GINT64_CONSTANT(516) /* the kernel's own, seen by tracers only (linux/errno.h) */
 
-struct hd_stopped {
-	pid_t pid, reader;
-};
-
 typedef struct {
 	guint64 start, end;
 } place;
@@ -50,18 +46,6 @@ typedef struct {
 	GError *error;
 } work;
 
-pid_t
-hd_stopped_pid(const hd_stopped *process)
-{
-	return process->pid;
-}
-
-bool
-hd_stopped_read(const hd_stopped *process, guint64 address, void *out, gsize size)
-{
-	return hd_memory_read(process->reader, address, out, size);
-}
-
 void
 hd_commit_reshape(hd_commit *commit, const hd_reshape *reshape)
 {
@@ -78,6 +62,7 @@ hd_own_writes_new(void)
 	writes->before = g_byte_array_new();
 	writes->after = g_byte_array_new();
 	writes->registers = g_array_new(false, false, sizeof(hd_own_registers));
+	writes->blocks = g_array_new(false, false, sizeof(guint64));
 	return writes;
 }
 
@@ -90,6 +75,7 @@ hd_own_writes_free(hd_own_writes *writes)
 	g_byte_array_unref(writes->before);
 	g_byte_array_unref(writes->after);
 	g_array_unref(writes->registers);
+	g_array_unref(writes->blocks);
 	g_free(writes);
 }
 
@@ -447,12 +433,27 @@ moved_clear(gpointer data)
 	g_free(((hd_moved *)data)->now);
 }
 
+/* false: w->error says why. */
+static bool
+convert(work *w)
+{
+	char *why = NULL;
+	bool good = w->reshape->convert(&w->process, w->moved, w->reshape->data, &why);
+	if (w->process.asked->rest == HD_RESTLESS)
+		refuse(w, HD_ERROR_BUSY, "a thread of process %d is allocating memory", (int)w->process.pid);
+	else if (!good)
+		refuse(w, HD_ERROR_UNSUPPORTED, "%s", why);
+	g_free(why);
+	return !w->error;
+}
+
 hd_own_writes *
 hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *process, GError **error)
 {
-	work w = {.reshape = &commit->reshape, .process = {process->pid, process->reader}};
-	char *why = NULL;
+	hd_asked asked = {0};
+	work w = {.reshape = &commit->reshape, .process = {process->pid, process->reader, stop, process, &asked}};
 	w.writes = hd_own_writes_new();
+	asked.blocks = w.writes->blocks;
 	w.moved = g_array_new(false, true, sizeof(hd_moved));
 	g_array_set_clear_func(w.moved, moved_clear);
 	w.places = g_array_new(false, false, sizeof(place));
@@ -463,17 +464,15 @@ hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *pro
 	w.chunk = g_malloc(CHUNK);
 	if (hd_fault("target.reshape"))
 		refuse(&w, HD_ERROR_IO, "the change of shapes was made to fail");
-	else if (!w.reshape->convert(&w.process, w.moved, w.reshape->data, &why))
-		refuse(&w, HD_ERROR_UNSUPPORTED, "%s", why);
-	arrange(&w);
-	if (!w.error && w.moved->len) {
+	else if (convert(&w) && w.moved->len) {
+		arrange(&w);
 		write_objects(&w);
 		if (!w.error)
 			look_through_memory(&w, stop);
 		look_at_descriptors(&w);
 		look_at_threads(&w, stop);
 	}
-	g_free(why);
+	hd_heap_free(asked.heap);
 	g_free(w.chunk);
 	g_array_unref(w.moved);
 	g_array_unref(w.places);
@@ -481,14 +480,14 @@ hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *pro
 	g_array_unref(w.stacks);
 	if (!w.error)
 		return w.writes;
-	hd_own_registers_restore(w.writes, stop);
+	hd_own_writes_forget(w.writes, stop, process);
 	hd_own_writes_free(w.writes);
 	g_propagate_error(error, w.error);
 	return NULL;
 }
 
 void
-hd_own_registers_restore(const hd_own_writes *writes, hd_stop *stop)
+hd_own_writes_forget(hd_own_writes *writes, hd_stop *stop, const hd_process *process)
 {
 	for (guint i = 0; i < writes->registers->len; i++) {
 		const hd_own_registers *before = &g_array_index(writes->registers, hd_own_registers, i);
@@ -496,4 +495,5 @@ hd_own_registers_restore(const hd_own_writes *writes, hd_stop *stop)
 		thread->regs = before->regs;
 		thread->changed = before->changed;
 	}
+	hd_stopped_give_back(stop, process, writes->blocks);
 }

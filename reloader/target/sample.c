@@ -52,6 +52,27 @@ hd_stack_other(const hd_target *target, const hd_thread *thread, const guint64 *
 	return lowest < top;
 }
 
+/* Conservative: any word that looks like a return address counts. */
+static bool
+stack_has(const hd_target *target, const hd_thread *thread, hd_word_test *test, const void *data)
+{
+	hd_stack_range range = hd_stack_current(target, &thread->regs);
+	gsize room = (gsize)(range.limit - range.start);
+	bool found = false;
+	for (int which = 0; which < 2 && !found; which++) {
+		guint64 *words = g_malloc(room);
+		gsize count = hd_memory_read_some(thread->tid, range.start, words, room) / sizeof(guint64);
+		for (gsize i = HD_RED_ZONE / sizeof(guint64); i < count && !found; i++)
+			found = test(words[i], data);
+		bool more = which == 0 && hd_stack_other(target, thread, words, count, &range);
+		room = (gsize)(range.limit - range.start);
+		g_free(words);
+		if (!more)
+			break;
+	}
+	return found;
+}
+
 static void
 copy_stack(hd_stack_copy *copy, pid_t tid, const hd_stack_range *range)
 {
@@ -75,6 +96,28 @@ hd_sample_take(const hd_target *target, const hd_thread *thread)
 	if (hd_stack_other(target, thread, (const guint64 *)copy->bytes, copy->size / sizeof(guint64), &range))
 		copy_stack(&sample->stack[1], thread->tid, &range);
 	return sample;
+}
+
+/* A word that only looks like a return address, left by a call long over, must not be in the way for ever: where the
+ * whole stack can be unwound, its frames count. */
+static bool
+frames_have(hd_target *target, const hd_thread *thread, hd_word_test *test, const void *data)
+{
+	bool complete;
+	hd_sample *sample = hd_sample_take(target, thread);
+	GArray *frames = hd_target_unwind(target, sample, &complete);
+	bool found = !complete;
+	for (guint i = 0; i < frames->len && !found; i++)
+		found = test(g_array_index(frames, hd_frame, i).pc + (i > 0), data); /* where it returns */
+	g_array_unref(frames);
+	hd_sample_free(sample);
+	return found;
+}
+
+bool
+hd_thread_is_inside(hd_target *target, const hd_thread *thread, hd_word_test *test, const void *data)
+{
+	return stack_has(target, thread, test, data) && frames_have(target, thread, test, data);
 }
 
 void

@@ -335,7 +335,8 @@ map_mark(hd_target *target, hd_inject *inject, const GArray *maps, GError **erro
 
 #define RTLD_NOW_LOCAL 2
 
-/* The agent is a convenience (gdb's view of new code): without it the program is served all the same. */
+/* The agent is a convenience (gdb's view of new code, blocks for objects that grow): without it the program is served
+ * all the same. */
 static void
 load_agent(hd_target *target, hd_inject *inject, const char *path)
 {
@@ -345,16 +346,18 @@ load_agent(hd_target *target, hd_inject *inject, const char *path)
 	if (hd_fault("target.agent") || !dlopen_address || stat(path, &status) < 0 ||
 	    g_strlcpy(string, path, HD_PAGE - HD_TOKEN) >= HD_PAGE - HD_TOKEN)
 		return;
-	if (!hd_inject_call(inject, dlopen_address, target->mark.address + HD_TOKEN, RTLD_NOW_LOCAL, target->main,
-			    &handle, NULL) ||
+	if (!hd_inject_call(inject, dlopen_address, target->mark.address + HD_TOKEN, RTLD_NOW_LOCAL, &handle, NULL) ||
 	    handle == 0)
 		return;
 	target->jit_descriptor = hd_target_symbol(target, "__jit_debug_descriptor");
 	const GPtrArray *objects = target->objects;
 	for (guint i = 0; objects && i < objects->len; i++) {
 		const hd_target_object *object = g_ptr_array_index(objects, i);
-		if (object->inode == status.st_ino && object->device == status.st_dev)
-			target->jit_descriptor = hd_object_symbol(object, "__jit_debug_descriptor");
+		if (object->inode != status.st_ino || object->device != status.st_dev)
+			continue;
+		target->jit_descriptor = hd_object_symbol(object, "__jit_debug_descriptor");
+		target->agent_allocate = hd_object_symbol(object, "hotdev_allocate");
+		target->agent_free = hd_object_symbol(object, "hotdev_free");
 	}
 	target->agent_device = status.st_dev;
 	target->agent_inode = status.st_ino;
@@ -379,6 +382,7 @@ settle_at_main(hd_target *target, const hd_target_options *options, guint8 byte,
 		good = map_mark(target, &inject, maps, error);
 		if (good && options->agent)
 			load_agent(target, &inject, options->agent);
+		target->allocator = hd_allocator_find(target);
 		good = hd_inject_end(&inject, good ? error : NULL) && good;
 	}
 	g_array_free(maps, true);
@@ -464,6 +468,7 @@ hd_target_free(hd_target *target)
 		ptrace(PTRACE_DETACH, target->pid, 0, 0);
 	hd_arenas_free(target);
 	hd_unwinder_free(target);
+	g_free(target->allocator);
 	g_clear_pointer(&target->objects, g_ptr_array_unref);
 	if (target->mark.view)
 		munmap(target->mark.view, HD_PAGE);

@@ -114,6 +114,22 @@ typedef struct hd_stopped hd_stopped;
 pid_t hd_stopped_pid(const hd_stopped *process);
 bool hd_stopped_read(const hd_stopped *process, guint64 address, void *out, gsize size);
 
+/* The heap of a process that stands still. While one of its threads is inside the allocator, all that is asked here
+ * is answered false, and the commit fails with HD_ERROR_BUSY whatever `convert` says: it is tried again.
+ *
+ * The block in use that holds the address: where the user's part begins, and malloc_usable_size(3) of it. glibc only;
+ * false: there is none, or the allocator's data are not what they should be. What a thread keeps to be used again
+ * may count as in use. */
+bool hd_stopped_block(const hd_stopped *process, guint64 address, guint64 *start, gsize *size);
+/* All blocks in use, those of the C library among them. */
+typedef void hd_block_run(guint64 start, gsize size, void *data);
+void hd_stopped_blocks(const hd_stopped *process, hd_block_run *run, void *data);
+/* Whether those are all there are: the program's malloc is glibc's, and all of its arenas make sense. */
+bool hd_stopped_heap_is_known(const hd_stopped *process);
+/* Blocks of these sizes by the program's own malloc, in one of its threads, which does not know. All of them; or
+ * none, and *why (new string) says why. They are freed again, in the same stop, if the commit fails. */
+bool hd_stopped_allocate(const hd_stopped *process, const gsize *sizes, guint count, guint64 *addresses, char **why);
+
 /* An object that has another shape from now on. */
 typedef struct {
 	guint64 from, to; /* the same: it stays where it is */

@@ -5,7 +5,9 @@ TEST_TARGET_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 
 if HAVE_CMOCKA
 target_tests = test/target/start \
+	test/target/allocate \
 	test/target/commit \
+	test/target/heap \
 	test/target/interrupt \
 	test/target/leads \
 	test/target/process \
@@ -42,3 +44,11 @@ test_target_signal_LDADD = $(TEST_TARGET_LINK)
 test_target_unwind_SOURCES = test/target/unwind.c $(TEST_TARGET_SOURCE)
 test_target_unwind_CPPFLAGS = $(TEST_TARGET_CPPFLAGS)
 test_target_unwind_LDADD = $(TEST_TARGET_LINK)
+
+test_target_allocate_SOURCES = test/target/allocate.c $(TEST_TARGET_SOURCE)
+test_target_allocate_CPPFLAGS = $(TEST_TARGET_CPPFLAGS)
+test_target_allocate_LDADD = $(TEST_TARGET_LINK)
+
+test_target_heap_SOURCES = test/target/heap.c $(TEST_TARGET_SOURCE)
+test_target_heap_CPPFLAGS = $(TEST_TARGET_CPPFLAGS)
+test_target_heap_LDADD = $(TEST_TARGET_LINK)

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A process of the program while all of it stands still: what it has, and
+ * memory that it is given by its own allocator.
+ *
+ * For that one of its threads makes a call. It has a stack of its own for it,
+ * in memory that is mapped for the time of the call and holds the sizes, too;
+ * what the thread had, it has again afterwards (inject.c). The call cannot
+ * wait for a lock for ever: nobody is inside the allocator, and where it begins
+ * to wait all the same, it is taken back. */
+#include "config.h"
+
+#include "reloader/target/private.h"
+
+#include "base/error.h"
+#include "base/fault.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#define STACK ((gsize)256 * 1024)
+
+pid_t
+hd_stopped_pid(const hd_stopped *process)
+{
+	return process->pid;
+}
+
+bool
+hd_stopped_read(const hd_stopped *process, guint64 address, void *out, gsize size)
+{
+	return hd_memory_read(process->reader, address, out, size);
+}
+
+/* ---- the heap ---- */
+
+static bool
+rests(const hd_stopped *process)
+{
+	hd_asked *asked = process->asked;
+	const hd_allocator *allocator = process->stop->target->allocator;
+	if (asked->rest == HD_REST_UNKNOWN)
+		asked->rest = hd_allocator_rests(allocator, process->stop, process->process) ? HD_RESTS : HD_RESTLESS;
+	return asked->rest == HD_RESTS;
+}
+
+/* NULL: it cannot be known, or not now. */
+static const hd_heap *
+heap_of(const hd_stopped *process)
+{
+	hd_asked *asked = process->asked;
+	const hd_allocator *allocator = process->stop->target->allocator;
+	if (!allocator || !allocator->glibc || !rests(process))
+		return NULL;
+	if (!asked->heap) {
+		asked->heap = hd_heap_read(allocator, process->reader);
+		if (hd_heap_is_locked(asked->heap))
+			asked->rest = HD_RESTLESS;
+	}
+	return asked->rest == HD_RESTS ? asked->heap : NULL;
+}
+
+bool
+hd_stopped_block(const hd_stopped *process, guint64 address, guint64 *start, gsize *size)
+{
+	const hd_heap *heap = heap_of(process);
+	return heap && hd_heap_block(heap, address, start, size);
+}
+
+void
+hd_stopped_blocks(const hd_stopped *process, hd_block_run *run, void *data)
+{
+	const hd_heap *heap = heap_of(process);
+	if (heap)
+		hd_heap_each(heap, run, data);
+}
+
+bool
+hd_stopped_heap_is_known(const hd_stopped *process)
+{
+	const hd_heap *heap = heap_of(process);
+	return heap && hd_heap_is_known(heap);
+}
+
+/* ---- calls of the agent's functions ---- */
+
+/* Best is one in a system call: it is in no restartable sequence (rseq(2)), which a detour would cut short. */
+static hd_thread *
+borrowable(const hd_stop *stop, const hd_process *process)
+{
+	hd_thread *found = NULL;
+	for (guint i = 0; i < stop->threads->len; i++) {
+		hd_thread *thread = &g_array_index(stop->threads, hd_thread, i);
+		if (thread->pid != process->pid || thread->state != HD_THREAD_STOPPED || !thread->plain)
+			continue;
+		if (hd_thread_call(thread) >= 0)
+			return thread;
+		if (!found)
+			found = thread;
+	}
+	return found;
+}
+
+typedef struct {
+	hd_inject inject;
+	const hd_process *process;
+	guint64 function;
+	guint64 *words; /* what it is called with, and what it leaves there */
+	guint count;
+	guint64 result;
+} agent_call;
+
+static bool
+call_with(agent_call *call, guint64 room, GError **error)
+{
+	gsize size = call->count * sizeof *call->words;
+	call->inject.stack = room + STACK;
+	if (!hd_memory_write(call->process->memory, room + STACK, call->words, size)) {
+		hd_error_set_errno(error, HD_ERROR_IO, errno, "cannot write what is to be allocated");
+		return false;
+	}
+	if (!hd_inject_call(&call->inject, call->function, call->count, room + STACK, &call->result, error))
+		return false;
+	if (hd_memory_read(call->process->reader, room + STACK, call->words, size))
+		return true;
+	hd_error_set_errno(error, HD_ERROR_IO, errno, "cannot read what was allocated");
+	return false;
+}
+
+static bool
+call_in_room(agent_call *call, GError **error)
+{
+	gsize size = (STACK + call->count * sizeof *call->words + HD_PAGE - 1) & ~(gsize)(HD_PAGE - 1);
+	guint64 map[6] = {0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, (guint64)-1, 0};
+	gint64 room, unmapped;
+	if (!hd_inject_syscall(&call->inject, SYS_mmap, map, &room, error))
+		return false;
+	if (room < 0) {
+		hd_error_set_errno(error, HD_ERROR_IO, (int)-room, "cannot map %zu bytes in the program", size);
+		return false;
+	}
+	bool good = call_with(call, (guint64)room, error);
+	guint64 unmap[6] = {(guint64)room, size};
+	if (call->inject.thread->state != HD_THREAD_GONE)
+		hd_inject_syscall(&call->inject, SYS_munmap, unmap, &unmapped, NULL);
+	return good;
+}
+
+static bool
+call_agent(agent_call *call, hd_stop *stop, GError **error)
+{
+	hd_thread *thread = borrowable(stop, call->process);
+	if (!thread) {
+		g_set_error(error, HD_ERROR, HD_ERROR_BUSY, "no thread of process %d can make a call for hotdev now",
+			    (int)call->process->pid);
+		return false;
+	}
+	if (!hd_inject_begin(&call->inject, stop->target, thread, error))
+		return false;
+	bool good = call_in_room(call, error);
+	return hd_inject_end(&call->inject, good ? error : NULL) && good;
+}
+
+/* ---- allocation ---- */
+
+/* What can be said before it is tried; NULL: nothing speaks against it. */
+static const char *
+obstacle(const hd_stopped *process)
+{
+	const hd_target *target = process->stop->target;
+	if (!target->agent_allocate || !target->allocator)
+		return "hotdev cannot call the program's malloc";
+	if (target->allocator->own)
+		return "the program brings a malloc of its own";
+	if (!rests(process))
+		return "a thread is inside the program's malloc";
+	if (target->allocator->glibc && !hd_stopped_heap_is_known(process))
+		return "the data of the program's malloc are not what they should be";
+	return NULL;
+}
+
+bool
+hd_stopped_allocate(const hd_stopped *process, const gsize *sizes, guint count, guint64 *addresses, char **why)
+{
+	if (count == 0)
+		return true;
+	const char *no = obstacle(process);
+	if (no) {
+		*why = g_strdup(no);
+		return false;
+	}
+	hd_asked *asked = process->asked;
+	GError *error = NULL;
+	agent_call call = {.process = process->process,
+			   .function = process->stop->target->agent_allocate,
+			   .words = g_new(guint64, count),
+			   .count = count};
+	for (guint i = 0; i < count; i++)
+		call.words[i] = sizes[i];
+	bool good = !hd_fault("target.allocate") && call_agent(&call, process->stop, &error);
+	good = good && call.result == count;
+	g_clear_pointer(&asked->heap, hd_heap_free);
+	if (good) {
+		g_array_append_vals(asked->blocks, call.words, count);
+		memcpy(addresses, call.words, count * sizeof *addresses);
+	} else
+		*why = g_strdup(error ? error->message : "the program's malloc has no memory");
+	if (error && error->code == HD_ERROR_BUSY)
+		asked->rest = HD_RESTLESS;
+	g_clear_error(&error);
+	g_free(call.words);
+	return good;
+}
+
+void
+hd_stopped_give_back(hd_stop *stop, const hd_process *process, GArray *blocks)
+{
+	agent_call call = {.process = process,
+			   .function = stop->target->agent_free,
+			   .words = (guint64 *)(void *)blocks->data,
+			   .count = blocks->len};
+	if (blocks->len && !process->gone)
+		call_agent(&call, stop, NULL);
+	g_array_set_size(blocks, 0);
+}
