@@ -610,6 +610,9 @@ record(hd_update *update, const hd_commit_result *result, gint64 linking_ns)
 	write_perf_map(update);
 	nothing_pends(r);
 	hd_tier_settle(update);
+	hd_census_settle(update->census_types);
+	if (transaction)
+		transaction->census = g_steal_pointer(&update->census_types);
 	for (guint i = 0; i < update->jobs->len; i++) {
 		hd_job *job = job_at(update, i);
 		if (is_changed(job))
@@ -629,7 +632,8 @@ static bool
 try_commit(hd_update *update, bool together, int deadline_ms, hd_commit_result *result, GError **error)
 {
 	hd_commit *commit = hd_commit_new();
-	hd_reshaping reshaping = {.linked = g_ptr_array_new()};
+	hd_reshaping reshaping;
+	hd_reshaping_begin(&reshaping, false);
 	for (guint i = 0; i < update->jobs->len; i++) {
 		hd_job *job = job_at(update, i);
 		if (!is_changed(job))
@@ -649,7 +653,7 @@ try_commit(hd_update *update, bool together, int deadline_ms, hd_commit_result *
 		update->blockers = hd_pins_blockers(update->reloader->pins, commit);
 	if (failure)
 		g_propagate_error(error, failure);
-	g_ptr_array_unref(reshaping.linked);
+	hd_reshaping_end(&reshaping);
 	hd_commit_free(commit);
 	return done;
 }

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += reloader/libreloader.a
 reloader_libreloader_a_SOURCES = \
 	reloader/apply.c \
+	reloader/census.c \
 	reloader/discover.c \
 	reloader/examine.c \
 	reloader/join.c \

@@ -285,20 +285,6 @@ judge_others(const hd_update *update, GPtrArray *refusals)
 	}
 }
 
-/* ---- the heap ---- */
-
-/* Objects that no variable holds. */
-static void
-judge_heap(const hd_update *update, GPtrArray *refusals)
-{
-	for (guint i = 0; update->changed_types && i < update->changed_types->len; i++) {
-		const hd_changed_type *type = g_ptr_array_index(update->changed_types, i);
-		if (!hd_reach_has_pointer(type->running, type->key))
-			continue;
-		g_ptr_array_add(refusals, hd_refusal_copy(type->refusal));
-	}
-}
-
 /* ---- before the commit ---- */
 
 void
@@ -321,7 +307,7 @@ hd_migrate_prepare(hd_update *update, GPtrArray *refusals)
 					       refers_to_moved(update, job->object));
 	}
 	judge_others(update, refusals);
-	judge_heap(update, refusals);
+	update->census_types = hd_census_types(update);
 }
 
 void
@@ -329,6 +315,7 @@ hd_migrate_forget(hd_update *update)
 {
 	g_clear_pointer(&update->changed_types, g_ptr_array_unref);
 	g_clear_pointer(&update->moved, g_hash_table_unref);
+	g_clear_pointer(&update->census_types, g_ptr_array_unref);
 	update->reshapes = false;
 	for (guint i = 0; i < update->jobs->len; i++) {
 		hd_job *job = g_ptr_array_index(update->jobs, i);

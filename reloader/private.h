@@ -12,6 +12,7 @@ typedef struct hd_update hd_update;
 typedef struct hd_attempt hd_attempt;
 typedef struct hd_pins hd_pins;
 typedef struct hd_warm hd_warm;
+typedef struct hd_census hd_census;
 
 struct hd_reloader {
 	hd_reloader_options options; /* strings are owned */
@@ -111,6 +112,7 @@ struct hd_update {
 	bool reshapes; /* some type or variable changes its shape, and can be migrated as far as types tell */
 	GPtrArray *changed_types; /* of hd_changed_type *; NULL: none */
 	GHashTable *moved;	  /* set of names: globals that get new room; NULL: none */
+	GPtrArray *census_types;  /* of hd_census_type *; NULL: none */
 	GPtrArray *blockers;	  /* of hd_thread_place *: who was in the way at the last try; NULL: nobody */
 	gint64 waiting_until;	  /* monotonic, ns; 0: it does not wait for frames */
 	bool said_waiting;
@@ -220,15 +222,48 @@ void hd_oldcode_exclude(const hd_update *update, const hd_job *job, hd_commit *c
 void hd_oldcode_exclude_other(const hd_copy *copy, int version, hd_commit *commit);
 
 /* ---- reshape.c: from the old shape to the new ---- */
-/* One change of shapes, forward or back, of what was linked. */
+/* Where what pointers lead to is in an object's, or a row of objects', new shape. Bytes. */
 typedef struct {
-	GPtrArray *linked; /* of hd_linked * */
+	const hd_migration *migration;
+	guint64 tail;
+	gsize stride, new_stride;
+} hd_landing_rule;
+
+/* One change of shapes, forward or back. */
+typedef struct {
+	GPtrArray *linked; /* of hd_linked *, borrowed: whose variables change */
+	hd_census *census; /* NULL: no objects on the heap do */
+	GPtrArray *rules;  /* of hd_landing_rule *: of the last process */
 	bool back;
 } hd_reshaping;
+void hd_reshaping_begin(hd_reshaping *work, bool back);
+void hd_reshaping_end(hd_reshaping *work);
 /* false: nothing changes its shape. work must outlive the commit. */
 bool hd_reshaping_stage(hd_reshaping *work, hd_commit *commit);
 /* The same for an update; and nobody may be in code that knows the old shape. */
 void hd_reshaping_stage_update(hd_update *update, hd_reshaping *work, hd_commit *commit);
+/* Whether no value was lost; false: *why says which. */
+bool hd_reshape_fits(const hd_migration_tally *tally, const char *key, char **why);
+
+/* ---- census.c: objects that no variable holds ---- */
+/* A type whose objects change, and what each had before that; a transaction keeps it for its undo. */
+typedef struct {
+	char *key; /* as hd_verdict calls it */
+	hd_migration *migration;
+	GHashTable *kept,
+		*taken; /* census.c's: bytes of objects before the last change, and before the one under way */
+	guint wanted;
+} hd_census_type;
+
+/* Of hd_census_type *: the update's changed types that something points to. */
+GPtrArray *hd_census_types(hd_update *update);
+/* The commit was made. */
+void hd_census_settle(GPtrArray *types);
+/* Reads what is needed of debug information, by what runs now. types are borrowed. */
+hd_census *hd_census_new(const hd_reloader *reloader, GPtrArray *types, bool back);
+void hd_census_free(hd_census *census);
+/* As hd_reshape.convert. */
+bool hd_census_convert(hd_census *census, const hd_stopped *process, GArray *moved, char **why);
 
 /* ---- join.c: sources that are not in the program yet ---- */
 /* Makes modules of those that may join with this update. */

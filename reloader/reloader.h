@@ -24,6 +24,7 @@ typedef struct {
 	const char *tcc;     /* path of hotdev-tcc; NULL: no libtcc */
 	const char *scratch; /* directory for build files and versions, mode 0700 */
 	gint64 start_ns;     /* when hotdev started: the zero of every t */
+	bool typed_heap; /* typed pointers from variables lead to every object on the heap that changes its shape */
 } hd_reloader_options;
 
 typedef void hd_reloader_listener(hd_event *event, void *data);

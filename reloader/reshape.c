@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-static bool
-fits(const hd_migration_tally *tally, const char *key, char **why)
+bool
+hd_reshape_fits(const hd_migration_tally *tally, const char *key, char **why)
 {
 	if (tally->changed)
 		*why = g_strdup_printf("%s has numbers that its new type cannot hold", key);
@@ -46,15 +46,17 @@ convert_forward(const hd_linked_reshape *reshape, pid_t pid, const guint8 *old, 
 	hd_migration_tally tally = {0};
 	GError *error = NULL;
 	GBytes *kept = kept_of(reshape, pid);
-	*out = (hd_moved){.from = reshape->from,
-			  .to = reshape->to,
-			  .old_size = reshape->old_size,
-			  .new_size = reshape->new_size,
-			  .now = begin_with(kept ? kept : reshape->basis, reshape->new_size),
-			  .name = reshape->key,
-			  .shape = reshape};
+	*out = (hd_moved){
+		.from = reshape->from,
+		.to = reshape->to,
+		.old_size = reshape->old_size,
+		.new_size = reshape->new_size,
+		.now = begin_with(kept ? kept : reshape->basis, reshape->new_size),
+		.name = reshape->key,
+	};
 	hd_migration_apply(reshape->migration, old, out->now, reshape->tail, &tally);
-	if (fits(&tally, reshape->key, why) && hd_migration_validate(reshape->migration, old, reshape->tail, &error))
+	if (hd_reshape_fits(&tally, reshape->key, why) &&
+	    hd_migration_validate(reshape->migration, old, reshape->tail, &error))
 		return true;
 	if (error)
 		*why = g_strdup(error->message);
@@ -67,32 +69,45 @@ static bool
 convert_back(const hd_linked_reshape *reshape, pid_t pid, const guint8 *now, hd_moved *out, char **why)
 {
 	hd_migration_tally tally = {0};
-	*out = (hd_moved){.from = reshape->to,
-			  .to = reshape->from,
-			  .old_size = reshape->new_size,
-			  .new_size = reshape->old_size,
-			  .now = begin_with(kept_of(reshape, pid), reshape->old_size),
-			  .name = reshape->key,
-			  .shape = reshape};
+	*out = (hd_moved){
+		.from = reshape->to,
+		.to = reshape->from,
+		.old_size = reshape->new_size,
+		.new_size = reshape->old_size,
+		.now = begin_with(kept_of(reshape, pid), reshape->old_size),
+		.name = reshape->key,
+	};
 	hd_migration_reverse(reshape->migration, now, out->now, reshape->tail, &tally);
-	if (fits(&tally, reshape->key, why))
+	if (hd_reshape_fits(&tally, reshape->key, why))
 		return true;
 	g_free(out->now);
 	return false;
 }
 
+/* The memory of a rule is the work's. */
+static const hd_landing_rule *
+rule_of(hd_reshaping *work, const hd_linked_reshape *reshape)
+{
+	hd_landing_rule *rule = g_new0(hd_landing_rule, 1);
+	*rule = (hd_landing_rule){reshape->migration, reshape->tail, work->back ? reshape->new_size : reshape->old_size,
+				  work->back ? reshape->old_size : reshape->new_size};
+	g_ptr_array_add(work->rules, rule);
+	return rule;
+}
+
 static bool
-convert_one(const hd_stopped *process, hd_linked_reshape *reshape, bool back, GArray *moved, char **why)
+convert_one(hd_reshaping *work, const hd_stopped *process, hd_linked_reshape *reshape, GArray *moved, char **why)
 {
 	pid_t pid = hd_stopped_pid(process);
-	gsize size = back ? reshape->new_size : reshape->old_size;
+	gsize size = work->back ? reshape->new_size : reshape->old_size;
 	guint8 *bytes = g_malloc(size + 1);
 	hd_moved out;
-	bool good = hd_stopped_read(process, back ? reshape->to : reshape->from, bytes, size);
+	bool good = hd_stopped_read(process, work->back ? reshape->to : reshape->from, bytes, size);
 	if (!good)
 		*why = g_strdup_printf("%s cannot be read", reshape->key);
-	good = good && (back ? convert_back : convert_forward)(reshape, pid, bytes, &out, why);
+	good = good && (work->back ? convert_back : convert_forward)(reshape, pid, bytes, &out, why);
 	if (good) {
+		out.shape = rule_of(work, reshape);
 		g_array_append_val(moved, out);
 		g_hash_table_replace(reshape->taken, GINT_TO_POINTER(pid), g_bytes_new(bytes, size));
 	}
@@ -103,30 +118,49 @@ convert_one(const hd_stopped *process, hd_linked_reshape *reshape, bool back, GA
 static bool
 convert_all(const hd_stopped *process, GArray *moved, void *data, char **why)
 {
-	const hd_reshaping *work = data;
+	hd_reshaping *work = data;
+	g_ptr_array_set_size(work->rules, 0);
 	for (guint i = 0; i < work->linked->len; i++) {
 		GArray *reshapes = hd_linked_reshapes(g_ptr_array_index(work->linked, i));
 		for (guint n = 0; n < reshapes->len; n++)
-			if (!convert_one(process, &g_array_index(reshapes, hd_linked_reshape, n), work->back, moved,
-					 why))
+			if (!convert_one(work, process, &g_array_index(reshapes, hd_linked_reshape, n), moved, why))
 				return false;
 	}
-	return true;
+	return !work->census || hd_census_convert(work->census, process, moved, why);
 }
 
 static bool
 lands(const hd_moved *moved, guint64 old_offset, guint64 *new_offset, void *data)
 {
 	const hd_reshaping *work = data;
-	const hd_linked_reshape *reshape = moved->shape;
-	return (work->back ? hd_migration_landing_back : hd_migration_landing)(
-		       reshape->migration, reshape->tail, old_offset, NULL, new_offset) == HD_LANDING_FOUND;
+	const hd_landing_rule *rule = moved->shape;
+	guint64 which = old_offset / rule->stride, inside;
+	hd_landing landing = (work->back ? hd_migration_landing_back : hd_migration_landing)(
+		rule->migration, rule->tail, old_offset % rule->stride, NULL, &inside);
+	if (landing == HD_LANDING_FOUND)
+		*new_offset = which * rule->new_stride + inside;
+	return landing == HD_LANDING_FOUND;
+}
+
+void
+hd_reshaping_begin(hd_reshaping *work, bool back)
+{
+	*work = (hd_reshaping){
+		.linked = g_ptr_array_new(), .rules = g_ptr_array_new_with_free_func(g_free), .back = back};
+}
+
+void
+hd_reshaping_end(hd_reshaping *work)
+{
+	g_ptr_array_unref(work->linked);
+	g_ptr_array_unref(work->rules);
+	g_clear_pointer(&work->census, hd_census_free);
 }
 
 bool
 hd_reshaping_stage(hd_reshaping *work, hd_commit *commit)
 {
-	bool any = false;
+	bool any = work->census != NULL;
 	for (guint i = 0; i < work->linked->len; i++)
 		any |= hd_linked_reshapes(g_ptr_array_index(work->linked, i))->len > 0;
 	if (any)
@@ -145,5 +179,7 @@ hd_reshaping_stage_update(hd_update *update, hd_reshaping *work, hd_commit *comm
 		if (update->reshapes)
 			hd_oldcode_exclude(update, job, commit);
 	}
+	if (update->census_types && update->census_types->len)
+		work->census = hd_census_new(update->reloader, update->census_types, false);
 	hd_reshaping_stage(work, commit);
 }

@@ -184,7 +184,10 @@ hd_undo_last(hd_reloader *r, const char *name, bool again, GError **error)
 		return false;
 	hd_promote_cancel(r);
 	gint64 asked_ns = hd_now_ns();
-	undoing work = {hd_commit_new(), {g_ptr_array_new(), !again}};
+	undoing work = {.commit = hd_commit_new()};
+	hd_reshaping_begin(&work.reshaping, !again);
+	if (transaction->census && transaction->census->len)
+		work.reshaping.census = hd_census_new(r, transaction->census, !again);
 	for_each_copy(transaction, !again, NULL, mark);
 	for_each_copy(transaction, !again, &work, redirect);
 	if (hd_reshaping_stage(&work.reshaping, work.commit))
@@ -192,12 +195,13 @@ hd_undo_last(hd_reloader *r, const char *name, bool again, GError **error)
 	hd_commit_result result = {0};
 	bool done = hd_target_commit(r->target, work.commit, UNDO_DEADLINE_MS, &result, error);
 	hd_commit_free(work.commit);
-	g_ptr_array_unref(work.reshaping.linked);
+	hd_reshaping_end(&work.reshaping);
 	if (!done) {
 		for_each_copy(transaction, again, NULL, mark);
 		return false;
 	}
 	for_each_copy(transaction, !again, NULL, settle);
+	hd_census_settle(transaction->census);
 	note_files(r, transaction, again);
 	hd_event *event = hd_event_new(again ? HD_EVENT_REDONE : HD_EVENT_UNDONE);
 	event->transaction = transaction->number;

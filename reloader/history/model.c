@@ -83,6 +83,7 @@ transaction_free(hd_transaction *transaction)
 {
 	g_ptr_array_unref(transaction->parts);
 	g_ptr_array_unref(transaction->files);
+	g_clear_pointer(&transaction->census, g_ptr_array_unref);
 	g_free(transaction);
 }
 

@@ -60,6 +60,7 @@ typedef struct {
 	bool undone;
 	GPtrArray *parts; /* of hd_part * */
 	GPtrArray *files; /* of char *: paths of what was saved for it */
+	GPtrArray *census; /* types whose objects on the heap changed with it, the reloader's; NULL: none */
 } hd_transaction;
 
 typedef struct {

@@ -178,6 +178,12 @@ hd_heap_is_locked(const hd_heap *heap)
 }
 
 bool
+hd_heap_has(const hd_heap *heap, guint64 address)
+{
+	return region_at(heap, address) != NULL;
+}
+
+bool
 hd_heap_is_known(const hd_heap *heap)
 {
 	return heap->known;

@@ -319,6 +319,7 @@ void hd_heap_free(hd_heap *heap);
 /* A lock of it is held. */
 bool hd_heap_is_locked(const hd_heap *heap);
 /* All of it was understood. */
+bool hd_heap_has(const hd_heap *heap, guint64 address);
 bool hd_heap_is_known(const hd_heap *heap);
 bool hd_heap_block(const hd_heap *heap, guint64 address, guint64 *start, gsize *size);
 void hd_heap_each(const hd_heap *heap, hd_block_run *run, void *data);
@@ -380,6 +381,8 @@ struct hd_sample {
 	hd_stack_copy stack[2]; /* the one it is on, and its own if that is another */
 };
 
+/* Every word on the stacks of a thread that is stopped. */
+void hd_stack_words(const hd_target *target, const hd_thread *thread, hd_word_run *run, void *data);
 /* From a thread that is stopped. */
 hd_sample *hd_sample_take(const hd_target *target, const hd_thread *thread);
 void hd_sample_name_all(GPtrArray *samples);

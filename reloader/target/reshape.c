@@ -135,6 +135,14 @@ moved_at(const work *w, guint64 address)
 	return moved && address - moved->from < moved->old_size ? moved : NULL;
 }
 
+/* What a pointer leads into; to the end of a row counts, which C allows to point to (C11 6.5.6). */
+static const hd_moved *
+pointed_at(const work *w, guint64 address)
+{
+	const hd_moved *moved = last_before(w->moved, address);
+	return moved && address - moved->from < moved->old_size + moved->ends_alone ? moved : NULL;
+}
+
 /* Code that knows another shape must not be gone on with: by a coroutine whose stack is no thread's now, or by a jump
  * buffer. Where a function begins, pointers to it lead, and calls through them come to the new one. */
 static bool
@@ -162,11 +170,13 @@ look_for_calls(work *w, guint64 word, guint64 at)
 static guint64
 translate(work *w, guint64 word, const char *what, guint64 at)
 {
-	const hd_moved *moved = word - w->low < w->span ? moved_at(w, word) : NULL;
+	const hd_moved *moved = word - w->low < w->span ? pointed_at(w, word) : NULL;
 	guint64 offset;
 	if (!moved)
 		return word;
-	if (!w->reshape->lands(moved, word - moved->from, &offset, w->reshape->data)) {
+	if (word - moved->from == moved->old_size)
+		offset = moved->new_size;
+	else if (!w->reshape->lands(moved, word - moved->from, &offset, w->reshape->data)) {
 		refuse(w, HD_ERROR_UNSUPPORTED,
 		       "%s at 0x%" G_GINT64_MODIFIER "x of process %d leads to byte %" G_GUINT64_FORMAT
 		       " of %s, and where that is now cannot be told",
@@ -372,7 +382,7 @@ arrange(work *w)
 	for (guint i = 0; i < w->moved->len; i++) {
 		const hd_moved *moved = &g_array_index(w->moved, hd_moved, i);
 		w->low = MIN(w->low, moved->from);
-		high = MAX(high, moved->from + moved->old_size);
+		high = MAX(high, moved->from + moved->old_size + moved->ends_alone);
 	}
 	w->span = high - w->low;
 }

@@ -73,6 +73,26 @@ stack_has(const hd_target *target, const hd_thread *thread, hd_word_test *test, 
 	return found;
 }
 
+typedef struct {
+	hd_word_run *run;
+	void *data;
+} word_visit;
+
+static bool
+visit_word(guint64 word, const void *data)
+{
+	const word_visit *visit = data;
+	visit->run(word, visit->data);
+	return false;
+}
+
+void
+hd_stack_words(const hd_target *target, const hd_thread *thread, hd_word_run *run, void *data)
+{
+	word_visit visit = {run, data};
+	stack_has(target, thread, visit_word, &visit);
+}
+
 static void
 copy_stack(hd_stack_copy *copy, pid_t tid, const hd_stack_range *range)
 {

@@ -68,6 +68,27 @@ hd_stopped_block(const hd_stopped *process, guint64 address, guint64 *start, gsi
 	return heap && hd_heap_block(heap, address, start, size);
 }
 
+bool
+hd_stopped_is_heap(const hd_stopped *process, guint64 address)
+{
+	const hd_heap *heap = heap_of(process);
+	return heap && hd_heap_has(heap, address);
+}
+
+void
+hd_stopped_stack_words(const hd_stopped *process, hd_word_run *run, void *data)
+{
+	for (guint i = 0; i < process->stop->threads->len; i++) {
+		const hd_thread *thread = &g_array_index(process->stop->threads, hd_thread, i);
+		const guint64 *registers = (const guint64 *)(const void *)&thread->regs;
+		if (thread->pid != process->pid || thread->state == HD_THREAD_GONE)
+			continue;
+		for (gsize n = 0; n < sizeof thread->regs / sizeof *registers; n++)
+			run(registers[n], data);
+		hd_stack_words(process->stop->target, thread, run, data);
+	}
+}
+
 void
 hd_stopped_blocks(const hd_stopped *process, hd_block_run *run, void *data)
 {

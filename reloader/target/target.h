@@ -121,6 +121,11 @@ bool hd_stopped_read(const hd_stopped *process, guint64 address, void *out, gsiz
  * false: there is none, or the allocator's data are not what they should be. What a thread keeps to be used again
  * may count as in use. */
 bool hd_stopped_block(const hd_stopped *process, guint64 address, guint64 *start, gsize *size);
+/* Whether the address is the allocator's, in a block or not. */
+bool hd_stopped_is_heap(const hd_stopped *process, guint64 address);
+/* Every word on the stacks and in the registers of its threads. */
+typedef void hd_word_run(guint64 word, void *data);
+void hd_stopped_stack_words(const hd_stopped *process, hd_word_run *run, void *data);
 /* All blocks in use, those of the C library among them. */
 typedef void hd_block_run(guint64 start, gsize size, void *data);
 void hd_stopped_blocks(const hd_stopped *process, hd_block_run *run, void *data);
@@ -135,6 +140,7 @@ typedef struct {
 	guint64 from, to; /* the same: it stays where it is */
 	gsize old_size, new_size;
 	guint8 *now;	   /* its new bytes; owned */
+	bool ends_alone;   /* a pointer to right behind it is to its end, and to nothing else */
 	const char *name;  /* for messages; borrowed */
 	const void *shape; /* its owner's, for `lands` */
 } hd_moved;

@@ -53,6 +53,8 @@ guint64 hd_migration_old_size(const hd_migration *migration, guint64 tail);
 guint64 hd_migration_new_size(const hd_migration *migration, guint64 tail);
 /* How many elements fit an old object of that many bytes. */
 guint64 hd_migration_tail(const hd_migration *migration, guint64 old_bytes);
+/* The same for a new object. */
+guint64 hd_migration_tail_now(const hd_migration *migration, guint64 new_bytes);
 
 typedef struct {
 	guint64 unnamed; /* values of a renumbered enumeration that name none of its enumerators */

@@ -268,13 +268,24 @@ hd_migration_new_size(const hd_migration *migration, guint64 tail)
 	return size_of(&migration->now, tail);
 }
 
+static guint64
+tail_in(const hd_shape *shape, guint64 bytes)
+{
+	if (!shape->flexible || shape->tail_stride == 0 || bytes <= shape->tail_at)
+		return 0;
+	return (bytes - shape->tail_at) / shape->tail_stride;
+}
+
 guint64
 hd_migration_tail(const hd_migration *migration, guint64 old_bytes)
 {
-	const hd_shape *old = &migration->old;
-	if (!old->flexible || old->tail_stride == 0 || old_bytes <= old->tail_at)
-		return 0;
-	return (old_bytes - old->tail_at) / old->tail_stride;
+	return tail_in(&migration->old, old_bytes);
+}
+
+guint64
+hd_migration_tail_now(const hd_migration *migration, guint64 new_bytes)
+{
+	return tail_in(&migration->now, new_bytes);
 }
 
 static bool

@@ -585,3 +585,10 @@ hd_trace_run(hd_trace *t, const hd_trace_memory *memory, GArray *found, GArray *
 	t->why = NULL;
 	return done;
 }
+
+bool
+hd_trace_knows(const hd_trace *t, guint64 block_start)
+{
+	guint found = t->table_size ? *find_entry(t, block_start, HD_NO_LAYOUT) : 0;
+	return found && hd_node_at(t, found - 1)->layout != HD_NO_LAYOUT;
+}

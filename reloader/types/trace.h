@@ -85,6 +85,8 @@ void hd_trace_prepare(hd_trace *trace);
 /* Appends to found (of hd_traced) and leads (of hd_trace_lead). false: it cannot be told where all objects are; *why
  * is the caller's to free, and what was appended is not all. */
 bool hd_trace_run(hd_trace *trace, const hd_trace_memory *memory, GArray *found, GArray *leads, char **why);
+/* Whether the last run knows what a block that starts there holds. */
+bool hd_trace_knows(const hd_trace *trace, guint64 block_start);
 /* How it was reached, for people: "static struct entity *list in game.c -> next"; new string. Valid until the next
  * run. */
 char *hd_trace_text(const hd_trace *trace, guint node);

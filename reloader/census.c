@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Objects that no variable holds. They are found by following typed pointers
+ * from the variables (types/trace.h), and take their new shape where they are if
+ * their block has room, else in a block of the program's own allocator.
+ *
+ * A pointer without a type may lead to objects that nothing else does. So either
+ * every block in use is known to be something else; or somebody gives his word
+ * that types lead to all there are: the program (HD_STATE of hotdev.h) or the
+ * user (--typed-heap, ctl migrate). Blocks that a stack leads to and no variable
+ * does are looked at in any case. */
+#include "config.h"
+
+#include "reloader/private.h"
+#include "reloader/types/trace.h"
+
+#include <string.h>
+
+/* What a program says by HD_STATE is a static variable of this name. */
+#define STATE_NAME "hotdev_state"
+
+struct hd_census {
+	hd_trace *trace;
+	GPtrArray *types; /* of hd_census_type *, by the trace's index; borrowed */
+	GPtrArray *rules; /* of hd_landing_rule *: of the last process */
+	bool back;
+	bool trusted; /* types lead to all there are */
+};
+
+/* ---- what was changed, for the way back ---- */
+
+typedef struct {
+	guint64 address;
+	pid_t pid;
+} object_key;
+
+static guint
+object_hash(gconstpointer data)
+{
+	const object_key *key = data;
+	return (guint)(key->address >> 4) * 31 + (guint)key->pid;
+}
+
+static gboolean
+object_equal(gconstpointer a, gconstpointer b)
+{
+	const object_key *x = a, *y = b;
+	return x->address == y->address && x->pid == y->pid;
+}
+
+static GHashTable *
+objects_new(void)
+{
+	return g_hash_table_new_full(object_hash, object_equal, g_free, (GDestroyNotify)g_bytes_unref);
+}
+
+static void
+census_type_free(gpointer data)
+{
+	hd_census_type *type = data;
+	g_free(type->key);
+	hd_migration_free(type->migration);
+	g_hash_table_unref(type->kept);
+	g_hash_table_unref(type->taken);
+	g_free(type);
+}
+
+GPtrArray *
+hd_census_types(hd_update *update)
+{
+	GPtrArray *types = g_ptr_array_new_with_free_func(census_type_free);
+	for (guint i = 0; update->changed_types && i < update->changed_types->len; i++) {
+		hd_changed_type *changed = g_ptr_array_index(update->changed_types, i);
+		if (!changed->migration || !hd_reach_has_pointer(changed->running, changed->key))
+			continue;
+		hd_census_type *type = g_new0(hd_census_type, 1);
+		type->key = g_strdup(changed->key);
+		type->migration = g_steal_pointer(&changed->migration);
+		type->kept = objects_new();
+		type->taken = objects_new();
+		g_ptr_array_add(types, type);
+	}
+	return types;
+}
+
+void
+hd_census_settle(GPtrArray *types)
+{
+	for (guint i = 0; types && i < types->len; i++) {
+		hd_census_type *type = g_ptr_array_index(types, i);
+		GHashTable *kept = type->kept;
+		type->kept = type->taken;
+		type->taken = kept;
+		g_hash_table_remove_all(kept);
+	}
+}
+
+/* ---- before the stop ---- */
+
+/* "struct conn" */
+static char *
+title(const hd_census_type *type)
+{
+	const char *name = strchr(type->key, '/') + 1;
+	return g_strndup(name, strcspn(name, "#"));
+}
+
+static guint
+want(hd_census *census, const hd_unit *unit, const char *key)
+{
+	const char *slash = strchr(key, '/'), *hash = strrchr(key, '#');
+	char *function = g_strndup(key, (gsize)(slash - key)), *name = g_strndup(slash + 1, (gsize)(hash - slash - 1));
+	guint index = hd_trace_want(census->trace, unit, *function ? function : NULL, name,
+				    (guint)g_ascii_strtoull(hash + 1, NULL, 10));
+	g_free(function);
+	g_free(name);
+	return index;
+}
+
+static void
+add_variables(hd_census *census, const hd_copy *copy, const hd_unit *unit)
+{
+	const GPtrArray *variables = hd_unit_variables(unit);
+	for (guint i = 0; i < variables->len; i++) {
+		const hd_unit_variable *variable = g_ptr_array_index(variables, i);
+		char *key = hd_datum_key(variable->function, variable->name, variable->ordinal);
+		const hd_datum *datum = copy->bindings ? hd_bindings_datum(copy->bindings, key) : NULL;
+		if (datum && !datum->tls)
+			hd_trace_add_root(census->trace, unit, variable, datum->address);
+		else if (!datum && copy->unit && variable->located && !variable->tls)
+			hd_trace_add_root(census->trace, unit, variable, copy->home->bias + variable->address);
+		census->trusted |= strcmp(variable->name, STATE_NAME) == 0;
+		g_free(key);
+	}
+}
+
+static void
+add_copy(hd_census *census, const hd_copy *copy)
+{
+	const hd_unit *unit = hd_judge_running_unit(copy, NULL);
+	if (!unit)
+		return;
+	hd_trace_add_unit(census->trace, unit);
+	add_variables(census, copy, unit);
+	for (guint i = 0; i < census->types->len; i++) {
+		hd_census_type *type = g_ptr_array_index(census->types, i);
+		if (type->wanted == G_MAXUINT)
+			type->wanted = want(census, unit, type->key);
+	}
+}
+
+hd_census *
+hd_census_new(const hd_reloader *r, GPtrArray *types, bool back)
+{
+	hd_census *census = g_new0(hd_census, 1);
+	census->trace = hd_trace_new();
+	census->types = types;
+	census->rules = g_ptr_array_new_with_free_func(g_free);
+	census->back = back;
+	census->trusted = back || r->options.typed_heap;
+	for (guint i = 0; i < types->len; i++)
+		((hd_census_type *)g_ptr_array_index(types, i))->wanted = G_MAXUINT;
+	for (guint m = 0; m < r->model->modules->len; m++) {
+		const hd_module *module = g_ptr_array_index(r->model->modules, m);
+		for (guint c = 0; c < module->copies->len; c++)
+			add_copy(census, g_ptr_array_index(module->copies, c));
+	}
+	hd_trace_prepare(census->trace);
+	return census;
+}
+
+void
+hd_census_free(hd_census *census)
+{
+	if (!census)
+		return;
+	hd_trace_free(census->trace);
+	g_ptr_array_unref(census->rules);
+	g_free(census);
+}
+
+/* ---- finding ---- */
+
+typedef struct {
+	hd_census *census;
+	const hd_stopped *process;
+	GArray *found; /* of hd_traced */
+	GArray *leads; /* of hd_trace_lead */
+	char **why;
+} search;
+
+static bool
+read_memory(guint64 address, void *out, gsize size, void *data)
+{
+	return hd_stopped_read(((search *)data)->process, address, out, size);
+}
+
+static hd_memory_kind
+block_at(guint64 address, guint64 *start, guint64 *size, void *data)
+{
+	const search *s = data;
+	gsize room;
+	if (hd_stopped_block(s->process, address, start, &room)) {
+		*size = room;
+		return HD_MEMORY_BLOCK;
+	}
+	return hd_stopped_is_heap(s->process, address) ? HD_MEMORY_FREE : HD_MEMORY_OTHER;
+}
+
+static hd_census_type *
+type_of(const hd_census *census, guint wanted)
+{
+	for (guint i = 0; i < census->types->len; i++) {
+		hd_census_type *type = g_ptr_array_index(census->types, i);
+		if (type->wanted == wanted)
+			return type;
+	}
+	return NULL;
+}
+
+static gsize
+size_before(const hd_census *census, const hd_census_type *type)
+{
+	return census->back ? hd_migration_new_size(type->migration, 0) : hd_migration_old_size(type->migration, 0);
+}
+
+/* What malloc_usable_size says of a block of glibc's that so many bytes were asked for; or 16 more, where the rest was
+ * too little for a block. */
+static bool
+may_be_asked_for(guint64 bytes, guint64 usable)
+{
+	guint64 least = MAX(((bytes + 8 + 15) & ~G_GUINT64_CONSTANT(15)) - 8, 24);
+	return usable == least || usable == least + 16;
+}
+
+/* A block of that size may hold one, or several. */
+static const hd_census_type *
+type_that_fits(const hd_census *census, guint64 usable)
+{
+	for (guint i = 0; i < census->types->len; i++) {
+		const hd_census_type *type = g_ptr_array_index(census->types, i);
+		guint64 size = size_before(census, type), count = size ? usable / size : 0;
+		if (count && may_be_asked_for(count * size, usable))
+			return type;
+	}
+	return NULL;
+}
+
+static void
+refuse_block(search *s, guint64 start, gsize size, const char *how)
+{
+	const hd_census_type *type = type_that_fits(s->census, size);
+	char *name = type && !*s->why ? title(type) : NULL;
+	if (name)
+		*s->why = g_strdup_printf("%s leads to a block of %zu bytes at 0x%" G_GINT64_MODIFIER
+					  "x, which may be a %s, and no variable does by its type",
+					  how, size, start, name);
+	g_free(name);
+}
+
+static void
+look_at_block(guint64 start, gsize size, void *data)
+{
+	search *s = data;
+	if (!hd_trace_knows(s->census->trace, start))
+		refuse_block(s, start, size, "something");
+}
+
+/* What a stack leads to is in use, and the program has no other way to it. */
+static void
+look_at_stack_word(guint64 word, void *data)
+{
+	search *s = data;
+	guint64 start;
+	gsize size;
+	if (!*s->why && hd_stopped_block(s->process, word, &start, &size) && word == start &&
+	    !hd_trace_knows(s->census->trace, start))
+		refuse_block(s, start, size, "a stack");
+}
+
+/* Whether all objects are found, as far as can be told. */
+static bool
+is_complete(search *s)
+{
+	for (guint i = 0; i < s->leads->len && !*s->why; i++) {
+		const hd_trace_lead *lead = &g_array_index(s->leads, hd_trace_lead, i);
+		char *text = s->census->trusted ? NULL : hd_trace_text(s->census->trace, lead->node);
+		if (text)
+			refuse_block(s, lead->start, lead->size, text);
+		g_free(text);
+	}
+	if (!s->census->trusted && !*s->why && !hd_stopped_heap_is_known(s->process))
+		*s->why = g_strdup("the program's memory comes from another allocator than the C library's");
+	if (!s->census->trusted && !*s->why)
+		hd_stopped_blocks(s->process, look_at_block, s);
+	if (!*s->why)
+		hd_stopped_stack_words(s->process, look_at_stack_word, s);
+	return !*s->why;
+}
+
+/* ---- converting ---- */
+
+static void
+take(hd_census_type *type, pid_t pid, guint64 address, const guint8 *bytes, gsize size)
+{
+	object_key *key = g_new(object_key, 1);
+	*key = (object_key){address, pid};
+	g_hash_table_replace(type->taken, key, g_bytes_new(bytes, size));
+}
+
+static void
+fill_kept(const hd_census_type *type, pid_t pid, guint64 address, guint8 *now, gsize size)
+{
+	const object_key key = {address, pid};
+	GBytes *kept = g_hash_table_lookup(type->kept, &key);
+	if (kept)
+		memcpy(now, g_bytes_get_data(kept, NULL), MIN(size, g_bytes_get_size(kept)));
+}
+
+static bool
+convert_object(const hd_census *census, const hd_census_type *type, const guint8 *old, guint8 *now, guint64 tail,
+	       char **why)
+{
+	hd_migration_tally tally = {0};
+	GError *error = NULL;
+	if (census->back)
+		hd_migration_reverse(type->migration, old, now, tail, &tally);
+	else
+		hd_migration_apply(type->migration, old, now, tail, &tally);
+	char *name = title(type);
+	bool good = hd_reshape_fits(&tally, name, why) &&
+		    (census->back || hd_migration_validate(type->migration, old, tail, &error));
+	if (error)
+		*why = g_strdup(error->message);
+	g_clear_error(&error);
+	g_free(name);
+	return good;
+}
+
+/* The row of objects that one find is. */
+typedef struct {
+	hd_census_type *type;
+	const hd_traced *traced;
+	guint64 tail;
+	gsize stride, new_stride; /* bytes */
+	guint64 to;
+} row;
+
+static row
+row_of(const hd_census *census, const hd_traced *traced)
+{
+	row r = {.type = type_of(census, traced->wanted),
+		 .traced = traced,
+		 .stride = traced->bytes,
+		 .to = traced->address};
+	hd_migration *m = r.type->migration;
+	r.tail = census->back ? hd_migration_tail_now(m, traced->bytes) : hd_migration_tail(m, traced->bytes);
+	r.new_stride = census->back ? hd_migration_old_size(m, r.tail) : hd_migration_new_size(m, r.tail);
+	return r;
+}
+
+static bool
+convert_row(hd_census *census, const hd_stopped *process, const row *r, GArray *moved, char **why)
+{
+	pid_t pid = hd_stopped_pid(process);
+	gsize size = r->stride * r->traced->count, new_size = r->new_stride * r->traced->count;
+	guint8 *old = g_malloc(size + 1), *now = g_malloc0(new_size + 1);
+	bool good = hd_stopped_read(process, r->traced->address, old, size);
+	for (guint64 i = 0; i < r->traced->count && good; i++) {
+		guint8 *from = old + i * r->stride, *to = now + i * r->new_stride;
+		fill_kept(r->type, pid, r->traced->address + i * r->stride, to, r->new_stride);
+		good = convert_object(census, r->type, from, to, r->tail, why);
+		take(r->type, pid, r->to + i * r->new_stride, from, r->stride);
+	}
+	hd_landing_rule *rule = g_new0(hd_landing_rule, 1);
+	*rule = (hd_landing_rule){r->type->migration, r->tail, r->stride, r->new_stride};
+	g_ptr_array_add(census->rules, rule);
+	hd_moved out = {.from = r->traced->address,
+			.to = r->to,
+			.old_size = size,
+			.new_size = new_size,
+			.now = now,
+			.ends_alone = true,
+			.name = "an object of the heap",
+			.shape = rule};
+	g_free(old);
+	if (good)
+		g_array_append_val(moved, out);
+	else
+		g_free(now);
+	return good;
+}
+
+/* Rows that outgrow their block get others. */
+static bool
+make_room(search *s, GArray *rows)
+{
+	GArray *sizes = g_array_new(FALSE, FALSE, sizeof(gsize)), *movers = g_array_new(FALSE, FALSE, sizeof(guint));
+	for (guint i = 0; i < rows->len && !*s->why; i++) {
+		const row *r = &g_array_index(rows, row, i);
+		gsize need = r->new_stride * r->traced->count;
+		if (need <= r->traced->start + r->traced->size - r->traced->address)
+			continue;
+		if (r->traced->address != r->traced->start)
+			*s->why = g_strdup("an object that outgrows its place is inside of a larger block");
+		g_array_append_val(sizes, need);
+		g_array_append_val(movers, i);
+	}
+	guint64 *addresses = g_new0(guint64, sizes->len + 1);
+	bool good = !*s->why && (!sizes->len || hd_stopped_allocate(s->process, (const gsize *)(void *)sizes->data,
+								    sizes->len, addresses, s->why));
+	for (guint i = 0; i < movers->len && good; i++)
+		g_array_index(rows, row, g_array_index(movers, guint, i)).to = addresses[i];
+	g_free(addresses);
+	g_array_unref(sizes);
+	g_array_unref(movers);
+	return good;
+}
+
+static bool
+convert_found(search *s, GArray *moved)
+{
+	GArray *rows = g_array_new(FALSE, FALSE, sizeof(row));
+	for (guint i = 0; i < s->found->len; i++) {
+		const hd_traced *traced = &g_array_index(s->found, hd_traced, i);
+		row r = traced->where == HD_TRACED_IN_BLOCK ? row_of(s->census, traced) : (row){0};
+		if (r.type)
+			g_array_append_val(rows, r);
+	}
+	bool good = make_room(s, rows);
+	for (guint i = 0; i < rows->len && good; i++)
+		good = convert_row(s->census, s->process, &g_array_index(rows, row, i), moved, s->why);
+	g_array_unref(rows);
+	return good;
+}
+
+bool
+hd_census_convert(hd_census *census, const hd_stopped *process, GArray *moved, char **why)
+{
+	search s = {census, process, g_array_new(FALSE, FALSE, sizeof(hd_traced)),
+		    g_array_new(FALSE, FALSE, sizeof(hd_trace_lead)), why};
+	hd_trace_memory memory = {read_memory, block_at, &s};
+	g_ptr_array_set_size(census->rules, 0);
+	bool good = hd_trace_run(census->trace, &memory, s.found, s.leads, why) && is_complete(&s) &&
+		    convert_found(&s, moved);
+	g_array_unref(s.found);
+	g_array_unref(s.leads);
+	return good;
+}
