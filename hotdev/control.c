@@ -323,6 +323,15 @@ run_redo(client *c, const json_t *arguments)
 }
 
 static void
+run_migrate(client *c, const json_t *arguments)
+{
+	(void)arguments;
+	GError *error = NULL;
+	bool given = hd_reloader_migrate(c->control->reloader, &error);
+	await(c, given, error);
+}
+
+static void
 run_purge(client *c, const json_t *arguments)
 {
 	GError *error = NULL;
@@ -422,6 +431,7 @@ static const command commands[] = {
 	{"reload", 1, run_reload, 0, KIND(FAILED) | KIND(HELD)},
 	{"undo", 1, run_undo, KIND(UNDONE), KIND(HELD)},
 	{"redo", 1, run_redo, KIND(REDONE), KIND(HELD)},
+	{"migrate", 0, run_migrate, 0, KIND(FAILED) | KIND(HELD)},
 	{"purge", 1, run_purge, 0, 0},
 	{"pause", 0, run_pause, 0, 0},
 	{"resume", 0, run_resume, 0, 0},

@@ -128,13 +128,11 @@ print_errors(const json_t *answer)
 }
 
 static const ctl_command commands[] = {
-	{"status", NULL, true, print_status}, {"modules", NULL, true, print_modules},
-	{"pins", NULL, true, print_pins},     {"errors", NULL, true, print_errors},
-	{"reload", "FILE", false, NULL},      {"undo", "MODULE", false, NULL},
-	{"redo", "MODULE", false, NULL},      {"purge", "MODULE", false, NULL},
-	{"pause", NULL, false, NULL},	      {"resume", NULL, false, NULL},
-	{"restart", NULL, false, NULL},	      {"events", NULL, false, NULL},
-	{"wait", "live|idle", false, NULL},   {"quit", NULL, false, NULL},
+	{"status", NULL, true, print_status}, {"modules", NULL, true, print_modules}, {"pins", NULL, true, print_pins},
+	{"errors", NULL, true, print_errors}, {"reload", "FILE", false, NULL},	      {"undo", "MODULE", false, NULL},
+	{"redo", "MODULE", false, NULL},      {"purge", "MODULE", false, NULL},	      {"migrate", NULL, false, NULL},
+	{"pause", NULL, false, NULL},	      {"resume", NULL, false, NULL},	      {"restart", NULL, false, NULL},
+	{"events", NULL, false, NULL},	      {"wait", "live|idle", false, NULL},     {"quit", NULL, false, NULL},
 };
 
 typedef struct {

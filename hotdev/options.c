@@ -44,6 +44,8 @@ static const row rows[] = {
 	{"settle", "MS", "how long files must be quiet before they go live (3)", NUMBER, AT(settle_ms), 0, 10000, RUN},
 	{"patience", "MS", "how long to wait for a moment that suits all changed functions (20)", NUMBER,
 	 AT(patience_ms), 0, 600000, RUN},
+	{"typed-heap", NULL, "typed pointers lead to every object whose shape an edit changes", FLAG, AT(typed_heap), 0,
+	 0, RUN},
 	{"socket", "PATH", "the control socket (one per running hotdev)", STRING, AT(socket), 0, 0, RUN | CTL},
 	{"ascii", NULL, "draw with ASCII only", FLAG, AT(ascii), 0, 0, RUN},
 	{"mono", NULL, "no colours (NO_COLOR in the environment does the same)", FLAG, AT(mono), 0, 0, RUN},
@@ -217,7 +219,7 @@ hd_options_help(void)
 		g_free(left);
 	}
 	g_string_append(help, "\nctl commands: status, modules, pins, errors (each with --json), reload [FILE],\n"
-			      "undo [MODULE], redo [MODULE], purge [MODULE], pause, resume, restart, events,\n"
-			      "wait [--timeout S] [live|idle], quit. More: man hotdev\n");
+			      "undo [MODULE], redo [MODULE], migrate, purge [MODULE], pause, resume, restart,\n"
+			      "events, wait [--timeout S] [live|idle], quit. More: man hotdev\n");
 	return g_string_free(help, FALSE);
 }

@@ -22,6 +22,7 @@ typedef struct {
 	bool plain, ascii, mono, no_mouse, bell;
 	bool restart_on_refuse;
 	int compiler; /* hd_compiler_choice */
+	bool typed_heap;
 	int keep, settle_ms, patience_ms;
 	const char *events, *compdb, *project, *socket, *replay;
 	/* doctor */

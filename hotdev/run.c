@@ -270,6 +270,7 @@ hd_run_reloader_options(const hd_options *options, hd_reloader_options *out)
 		.keep = options->keep,
 		.settle_ms = options->settle_ms,
 		.patience_ms = options->patience_ms,
+		.typed_heap = options->typed_heap,
 		.agent = helper_path("agent", "hotdev-agent.so"),
 		.tcc = helper_path("instant", "hotdev-tcc"),
 		.scratch = make_scratch(),

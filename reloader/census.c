@@ -183,8 +183,9 @@ hd_census_free(hd_census *census)
 typedef struct {
 	hd_census *census;
 	const hd_stopped *process;
-	GArray *found; /* of hd_traced */
-	GArray *leads; /* of hd_trace_lead */
+	GArray *found;	       /* of hd_traced */
+	GArray *leads;	       /* of hd_trace_lead */
+	GHashTable *libraries; /* set of starts of blocks that are some library's */
 	char **why;
 } search;
 
@@ -257,11 +258,28 @@ refuse_block(search *s, guint64 start, gsize size, const char *how)
 	g_free(name);
 }
 
+/* What a library's variable leads to is the library's: the C library's buffers, say. */
+static void
+note_library_block(guint64 word, void *data)
+{
+	search *s = data;
+	guint64 start;
+	gsize size;
+	if (hd_stopped_block(s->process, word, &start, &size))
+		g_hash_table_add(s->libraries, GSIZE_TO_POINTER(start));
+}
+
+static bool
+is_accounted_for(const search *s, guint64 start)
+{
+	return hd_trace_knows(s->census->trace, start) || g_hash_table_contains(s->libraries, GSIZE_TO_POINTER(start));
+}
+
 static void
 look_at_block(guint64 start, gsize size, void *data)
 {
 	search *s = data;
-	if (!hd_trace_knows(s->census->trace, start))
+	if (!is_accounted_for(s, start))
 		refuse_block(s, start, size, "something");
 }
 
@@ -273,7 +291,7 @@ look_at_stack_word(guint64 word, void *data)
 	guint64 start;
 	gsize size;
 	if (!*s->why && hd_stopped_block(s->process, word, &start, &size) && word == start &&
-	    !hd_trace_knows(s->census->trace, start))
+	    !is_accounted_for(s, start))
 		refuse_block(s, start, size, "a stack");
 }
 
@@ -281,6 +299,7 @@ look_at_stack_word(guint64 word, void *data)
 static bool
 is_complete(search *s)
 {
+	hd_stopped_library_words(s->process, note_library_block, s);
 	for (guint i = 0; i < s->leads->len && !*s->why; i++) {
 		const hd_trace_lead *lead = &g_array_index(s->leads, hd_trace_lead, i);
 		char *text = s->census->trusted ? NULL : hd_trace_text(s->census->trace, lead->node);
@@ -436,13 +455,18 @@ convert_found(search *s, GArray *moved)
 bool
 hd_census_convert(hd_census *census, const hd_stopped *process, GArray *moved, char **why)
 {
-	search s = {census, process, g_array_new(FALSE, FALSE, sizeof(hd_traced)),
-		    g_array_new(FALSE, FALSE, sizeof(hd_trace_lead)), why};
+	search s = {census,
+		    process,
+		    g_array_new(FALSE, FALSE, sizeof(hd_traced)),
+		    g_array_new(FALSE, FALSE, sizeof(hd_trace_lead)),
+		    g_hash_table_new(NULL, NULL),
+		    why};
 	hd_trace_memory memory = {read_memory, block_at, &s};
 	g_ptr_array_set_size(census->rules, 0);
 	bool good = hd_trace_run(census->trace, &memory, s.found, s.leads, why) && is_complete(&s) &&
 		    convert_found(&s, moved);
 	g_array_unref(s.found);
 	g_array_unref(s.leads);
+	g_hash_table_unref(s.libraries);
 	return good;
 }

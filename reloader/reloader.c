@@ -493,6 +493,13 @@ hd_reloader_reload(hd_reloader *r, const char *file, GError **error)
 	return true;
 }
 
+bool
+hd_reloader_migrate(hd_reloader *r, GError **error)
+{
+	r->options.typed_heap = true;
+	return hd_reloader_reload(r, NULL, error);
+}
+
 void
 hd_reloader_pause(hd_reloader *r, bool paused)
 {

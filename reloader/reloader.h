@@ -24,7 +24,7 @@ typedef struct {
 	const char *tcc;     /* path of hotdev-tcc; NULL: no libtcc */
 	const char *scratch; /* directory for build files and versions, mode 0700 */
 	gint64 start_ns;     /* when hotdev started: the zero of every t */
-	bool typed_heap; /* typed pointers from variables lead to every object on the heap that changes its shape */
+	bool typed_heap;     /* typed pointers from variables lead to every object on the heap that changes its shape */
 } hd_reloader_options;
 
 typedef void hd_reloader_listener(hd_event *event, void *data);
@@ -48,6 +48,9 @@ bool hd_reloader_redo(hd_reloader *reloader, const char *module, GError **error)
 bool hd_reloader_reload(hd_reloader *reloader, const char *file,
 			GError **error); /* file NULL: everything pending; an unchanged file is rebuilt */
 bool hd_reloader_purge(hd_reloader *reloader, const char *module, GError **error);
+/* The user gives his word that typed pointers lead to every object on the heap: from now on types that have some may
+ * change their shape. What is held is tried again. */
+bool hd_reloader_migrate(hd_reloader *reloader, GError **error);
 void hd_reloader_pause(hd_reloader *reloader, bool paused);
 bool hd_reloader_restart(hd_reloader *reloader, GError **error);
 void hd_reloader_end(hd_reloader *reloader); /* ends the program */

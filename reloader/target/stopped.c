@@ -89,6 +89,32 @@ hd_stopped_stack_words(const hd_stopped *process, hd_word_run *run, void *data)
 	}
 }
 
+static void
+run_words(const hd_stopped *process, const hd_map *map, hd_word_run *run, void *data)
+{
+	gsize size = map->end - map->start;
+	guint64 *words = g_malloc(size);
+	gsize count = hd_memory_read_some(process->reader, map->start, words, size) / sizeof *words;
+	for (gsize i = 0; i < count; i++)
+		run(words[i], data);
+	g_free(words);
+}
+
+void
+hd_stopped_library_words(const hd_stopped *process, hd_word_run *run, void *data)
+{
+	const hd_target *target = process->stop->target;
+	GArray *maps = hd_maps_read(process->reader, NULL);
+	const hd_map *program = maps ? hd_maps_find(maps, target->main) : NULL;
+	for (guint i = 0; maps && i < maps->len; i++) {
+		const hd_map *map = &g_array_index(maps, hd_map, i);
+		if (map->inode && map->writable && !map->shared && !(program && map->inode == program->inode))
+			run_words(process, map, run, data);
+	}
+	if (maps)
+		g_array_free(maps, true);
+}
+
 void
 hd_stopped_blocks(const hd_stopped *process, hd_block_run *run, void *data)
 {

@@ -126,6 +126,9 @@ bool hd_stopped_is_heap(const hd_stopped *process, guint64 address);
 /* Every word on the stacks and in the registers of its threads. */
 typedef void hd_word_run(guint64 word, void *data);
 void hd_stopped_stack_words(const hd_stopped *process, hd_word_run *run, void *data);
+/* Every word of the variables with an initial value of loaded objects but the program's own file: the C library's, say.
+ */
+void hd_stopped_library_words(const hd_stopped *process, hd_word_run *run, void *data);
 /* All blocks in use, those of the C library among them. */
 typedef void hd_block_run(guint64 start, gsize size, void *data);
 void hd_stopped_blocks(const hd_stopped *process, hd_block_run *run, void *data);

@@ -205,6 +205,14 @@ hd_reloader_reload(hd_reloader *reloader, const char *file, GError **error)
 }
 
 bool
+hd_reloader_migrate(hd_reloader *reloader, GError **error)
+{
+	(void)reloader, (void)NULL;
+	g_set_error(error, HD_ERROR, HD_ERROR_BUSY, "there is no old version to purge");
+	return false;
+}
+
+bool
 hd_reloader_purge(hd_reloader *reloader, const char *module, GError **error)
 {
 	(void)reloader, (void)module;
