@@ -16,8 +16,11 @@
  * Refused, with a reason that names the pointer: a wanted object in memory that
  * is neither a block nor a variable, or in a block that is something else or of
  * which no typed pointer names the start; a block that by its size is no array of
- * what the pointers say, or may be a larger struct that begins with it; a union or a type with several
- * definitions that may lead to one, unless other pointers make it certain.
+ * what the pointers say, or may be a larger struct that begins with it; a union or
+ * a type with several definitions that may lead to one, unless other pointers make
+ * it certain.
+ * Nothing but a block's size says how many objects it has: some may be no more than
+ * room (capacity, a rest of the allocator's), and hold what was there before.
  *
  * Order of calls: add units, roots and wants; prepare; then run, perhaps again.
  * Only run needs the program to stand still, and it reads no debug information. */
@@ -75,10 +78,10 @@ void hd_trace_free(hd_trace *trace);
 /* Units are borrowed and must outlive the trace. One that has neither roots nor wants is still worth adding: its types
  * are what others only declare. */
 void hd_trace_add_unit(hd_trace *trace, const hd_unit *unit);
-/* Thread-locals and constants are no roots, and ignored. */
+/* address: of the variable in the running program. Thread-locals and constants are no roots, and ignored. */
 void hd_trace_add_root(hd_trace *trace, const hd_unit *unit, const hd_unit_variable *variable, guint64 address);
 /* A struct or union, named as for hd_migration_of_type. The index that results say; G_MAXUINT: there is no such type.
- */
+ * Asked twice for one type, results say the last. */
 guint hd_trace_want(hd_trace *trace, const hd_unit *unit, const char *function, const char *name, guint ordinal);
 void hd_trace_prepare(hd_trace *trace);
 

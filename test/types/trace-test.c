@@ -24,6 +24,7 @@
 static const char hidden[] =
 	"static struct entity *hidden; struct entity *f(struct entity *e) { static struct entity *local; struct entity "
 	"*old = local; local = hidden; hidden = e; return old; } "
+	"long g(void) { struct secret *s = (struct secret *)links.next; return s->n; } "
 	"struct entity *const fixed = 0; _Thread_local struct entity *own;";
 
 static struct entity *hidden_list, *local_list;
@@ -441,6 +442,27 @@ test_past_the_end(void)
 	must_count(4);
 }
 
+/* Where the next variable begins. */
+static void
+test_past_a_variable(void)
+{
+	struct {
+		struct entity others[3];
+		struct entity *list;
+	} *m = allocate_elsewhere(sizeof *m);
+	hd_trace_free(trace);
+	trace = hd_trace_new();
+	hd_trace_add_root(trace, unit, hd_unit_variable_named(unit, NULL, "others", 0), (guint64)(uintptr_t)m->others);
+	hd_trace_add_root(trace, unit, hd_unit_variable_named(unit, NULL, "list", 0), (guint64)(uintptr_t)&m->list);
+	assert_int_equal(hd_trace_want(trace, unit, NULL, "struct entity", 0), 0);
+	hd_trace_prepare(trace);
+	m->list = m->others + 3;
+	must_run();
+	assert_int_equal(count_found(), 3);
+	m->list++;
+	assert_false(run());
+}
+
 static void
 test_variables_known(void)
 {
@@ -536,6 +558,12 @@ test_void_table(void)
 	must_run();
 	must_count(1);
 	assert_int_equal(leads->len, 0);
+	deep = allocate(sizeof *deep); /* says it later */
+	*deep = table;
+	table = NULL;
+	must_run();
+	must_count(1);
+	assert_int_equal(leads->len, 0);
 }
 
 static void
@@ -567,7 +595,7 @@ test_known_better(void)
 {
 	struct derived *d = allocate(3 * sizeof *d);
 	base = &d->base;
-	d->base.up = (struct base *)((guint8 *)d + sizeof *base); /* the second, if they are no more than bases */
+	d->base.up = (struct base *)((guint8 *)d + 2 * sizeof *base); /* the third, if they are no more than bases */
 	struct thing *late = (struct thing *)((guint8 *)allocate(200) + 32);
 	thing = allocate(sizeof *thing);
 	thing->next = allocate(sizeof *thing);
@@ -583,7 +611,7 @@ test_known_better(void)
 static void
 test_intrusive_holder(void)
 {
-	struct swarm *s = allocate(sizeof *s);
+	struct secret *s = allocate(sizeof *s);
 	links.next = &s->link;
 	must_run();
 	must_count(0);
@@ -1023,6 +1051,7 @@ main(void)
 		TEST(test_flexible_wanted),
 		TEST(test_middle),
 		TEST(test_past_the_end),
+		TEST(test_past_a_variable),
 		TEST(test_variables_known),
 		TEST(test_unions),
 		TEST(test_ignored),

@@ -94,6 +94,12 @@ struct swarm {
 	struct link link;
 	struct monster monster;
 };
+/* No variable leads to it, only code. */
+struct secret {
+	struct link link;
+	struct entity entity;
+	long n;
+};
 
 struct entity player, others[3];
 struct entity *list, **table, *slots[4], ***deep, *(*rows)[2];
