@@ -342,12 +342,18 @@ look_at_registers(work *w, hd_thread *thread, guint index)
 		begin_call_anew(thread);
 		thread->changed = true;
 	}
+}
+
+/* A copy on its way. Who called the C library for a system call keeps nothing in them (psABI, 3.2.1). */
+static void
+look_at_vector_registers(work *w, const hd_thread *thread)
+{
 	struct iovec state = {w->chunk, CHUNK};
-	if (ptrace(PTRACE_GETREGSET, thread->tid, NT_X86_XSTATE, &state) < 0)
+	if (hd_thread_call(thread) >= 0 || ptrace(PTRACE_GETREGSET, thread->tid, NT_X86_XSTATE, &state) < 0)
 		return;
-	const guint64 *extended = (const guint64 *)(void *)w->chunk;
-	for (gsize i = 0; i < state.iov_len / sizeof(guint64); i++)
-		if (translate(w, extended[i], "a vector register", regs->rip) != extended[i])
+	const guint64 *words = (const guint64 *)(void *)w->chunk;
+	for (gsize i = 0; i < state.iov_len / sizeof *words && !w->error; i++)
+		if (words[i] - w->low < w->span && pointed_at(w, words[i]))
 			refuse(w, HD_ERROR_BUSY, "thread %d carries an address in a vector register", (int)thread->tid);
 }
 
@@ -362,6 +368,8 @@ look_at_threads(work *w, hd_stop *stop)
 			refuse(w, HD_ERROR_BUSY, "thread %d cannot be stopped now", (int)thread->tid);
 		else
 			look_at_registers(w, thread, i);
+		if (!w->error)
+			look_at_vector_registers(w, thread);
 	}
 }
 

@@ -207,8 +207,8 @@ hd_reloader_reload(hd_reloader *reloader, const char *file, GError **error)
 bool
 hd_reloader_migrate(hd_reloader *reloader, GError **error)
 {
-	(void)reloader, (void)NULL;
-	g_set_error(error, HD_ERROR, HD_ERROR_BUSY, "there is no old version to purge");
+	(void)reloader;
+	g_set_error(error, HD_ERROR, HD_ERROR_BUSY, "nothing is held");
 	return false;
 }
 
