@@ -549,7 +549,7 @@ look_at_pages(guint64 start, gsize size, void *data)
 			remote[i] = (struct iovec){GSIZE_TO_POINTER(page + i * HD_PAGE), CHUNK_HEAD};
 		ssize_t got = process_vm_readv(m->work->reader, &local, 1, remote, count, 0);
 		for (guint i = 0; i < count && (ssize_t)((i + 1) * CHUNK_HEAD) <= got; i++)
-			if (page + i * HD_PAGE >= m->beyond)
+			if (page + i * HD_PAGE >= m->beyond && !region_at(m->work->heap, page + i * HD_PAGE))
 				look_at_page(m, page + i * HD_PAGE, heads[i]);
 		m->pages += count;
 		page = MAX(page + count * HD_PAGE, m->beyond);
@@ -583,11 +583,9 @@ read_counters(const work *w, guint64 *number, guint64 *total)
 }
 
 static bool
-may_have_mapped(const work *w, const hd_map *map)
+may_have_mapped(const hd_map *map)
 {
-	guint64 heap = map->start & ~(HEAP_MAX - 1);
-	const region *r = map->start == heap ? region_at(w->heap, heap + 256 * WORD * 2) : NULL;
-	return map->path[0] == '\0' && map->readable && map->writable && !map->shared && !map->executable && !r;
+	return map->path[0] == '\0' && map->readable && map->writable && !map->shared && !map->executable;
 }
 
 static void
@@ -599,7 +597,7 @@ add_mapped(work *w)
 	bool counted = read_counters(w, &number, &total);
 	for (guint i = 0; counted && i < maps->len && m.blocks->len < number; i++) {
 		m.map = &g_array_index(maps, hd_map, i);
-		if (may_have_mapped(w, m.map))
+		if (may_have_mapped(m.map))
 			hd_pages_each_in(w->pages, m.map, look_at_pages, &m);
 	}
 	if (counted && m.blocks->len == number && m.total == total)
