@@ -361,28 +361,56 @@ reshape_all(attempt *a)
 	return true;
 }
 
+/* Many writes in one call. The program may have made some of the memory read-only (RELRO): that it cannot write. */
 static bool
-write_own(attempt *a, guint p, const GByteArray *bytes)
+write_batch(const attempt *a, guint p, guint first, guint count, const GByteArray *bytes)
 {
-	const hd_own_writes *own = a->own[p];
-	for (guint i = 0; own && i < own->list->len; i++) {
-		const hd_own_write *write = &g_array_index(own->list, hd_own_write, i);
+	struct iovec remote[BATCH];
+	const hd_own_write *writes = &g_array_index(a->own[p]->list, hd_own_write, first);
+	gsize size = 0;
+	for (guint i = 0; i < count; i++) {
+		remote[i] = (struct iovec){GSIZE_TO_POINTER(writes[i].address), writes[i].size};
+		size += writes[i].size;
+	}
+	/* Their bytes follow one another. */
+	struct iovec local = {bytes->data + writes[0].offset, size};
+	return process_vm_writev(process_at(a, p)->reader, &local, 1, remote, count, 0) == (ssize_t)size;
+}
+
+static bool
+write_each(const attempt *a, guint p, guint first, guint count, const GByteArray *bytes)
+{
+	for (guint i = first; i < first + count; i++) {
+		const hd_own_write *write = &g_array_index(a->own[p]->list, hd_own_write, i);
+		if (!hd_memory_write(process_at(a, p)->memory, write->address, bytes->data + write->offset,
+				     write->size))
+			return false;
+	}
+	return true;
+}
+
+static bool
+write_own(const attempt *a, guint p, const GByteArray *bytes)
+{
+	guint total = a->own[p] ? a->own[p]->list->len : 0;
+	for (guint first = 0; first < total; first += BATCH) {
+		guint count = MIN(BATCH, total - first);
 		errno = EIO;
-		if (hd_fault("target.object") || !hd_memory_write(process_at(a, p)->memory, write->address,
-								  bytes->data + write->offset, write->size))
+		if (hd_fault("target.object") ||
+		    (!write_batch(a, p, first, count, bytes) && !write_each(a, p, first, count, bytes)))
 			return false;
 	}
 	return true;
 }
 
 static void
-undo_own(attempt *a, guint p)
+undo_own(const attempt *a, guint p)
 {
-	const hd_own_writes *own = a->own[p];
-	for (guint i = own ? own->list->len : 0; i > 0; i--) {
-		const hd_own_write *write = &g_array_index(own->list, hd_own_write, i - 1);
-		hd_memory_write(process_at(a, p)->memory, write->address, own->before->data + write->offset,
-				write->size);
+	guint total = a->own[p] ? a->own[p]->list->len : 0;
+	for (guint first = 0; first < total; first += BATCH) {
+		guint count = MIN(BATCH, total - first);
+		if (!write_batch(a, p, first, count, a->own[p]->before))
+			write_each(a, p, first, count, a->own[p]->before);
 	}
 }
 
@@ -502,6 +530,21 @@ hide_stores(attempt *a)
 			show_store(a, p, i, a->stored[i]);
 }
 
+/* A last look before anything runs: should the allocator's data make no sense now, a pointer was taken for another. */
+static bool
+objects_hold(attempt *a)
+{
+	for (guint p = 0; p < a->processes; p++) {
+		if (!a->own[p] || process_at(a, p)->gone || hd_own_writes_hold(a->own[p], a->stop, process_at(a, p)) ||
+		    has_died(a, p))
+			continue;
+		g_set_error(&a->error, HD_ERROR, HD_ERROR_UNSUPPORTED, "the heap of process %d would not make sense",
+			    (int)process_at(a, p)->pid);
+		return false;
+	}
+	return true;
+}
+
 static bool
 write_all(attempt *a)
 {
@@ -512,9 +555,9 @@ write_all(attempt *a)
 		if (!process_at(a, p)->gone && (!show_stores(a, p) || !write_process(a, p, &done)))
 			break;
 	}
-	if (p == a->processes && !hd_fault("target.last"))
+	if (p == a->processes && objects_hold(a) && !hd_fault("target.last"))
 		return true;
-	if (p == a->processes)
+	if (p == a->processes && !a->error)
 		g_set_error(&a->error, HD_ERROR, HD_ERROR_IO, "the last step was made to fail");
 	else
 		undo_process(a, p, done);

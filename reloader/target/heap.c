@@ -76,6 +76,7 @@ typedef struct {
 struct hd_heap {
 	GArray *blocks;	 /* of block */
 	GArray *regions; /* of region, by address */
+	GArray *own;	 /* of region: the allocator's own variables */
 	bool locked, known;
 };
 
@@ -156,6 +157,20 @@ hd_heap_block(const hd_heap *heap, guint64 address, guint64 *start, gsize *size)
 	*start = found->start;
 	*size = found->size;
 	return true;
+}
+
+/* A free chunk, and top, count: their first words lead to chunks, which begin within the block before. */
+bool
+hd_heap_is_own(const hd_heap *heap, guint64 address)
+{
+	guint64 start;
+	gsize size;
+	for (guint i = 0; i < heap->own->len; i++) {
+		const region *r = &g_array_index(heap->own, region, i);
+		if (address >= r->start && address < r->end)
+			return true;
+	}
+	return region_at(heap, address) && !hd_heap_block(heap, address, &start, &size);
 }
 
 void
@@ -412,6 +427,13 @@ free_listed(hd_heap *heap, bool (*walk)(const hd_heap *, const void *, bool, GAr
 	return good;
 }
 
+static void
+add_own(work *w, guint64 start, guint64 end)
+{
+	region r = {start, end, 0, 0};
+	g_array_append_val(w->heap->own, r);
+}
+
 /* All heaps of an arena, from the one with top to the first: struct heap_info is {arena, the one before, size, ...},
  * and the arena's state follows it in the first, which tells its size. */
 static bool
@@ -428,6 +450,7 @@ add_heaps(work *w, guint64 arena, const guint64 *state)
 		guint64 first =
 			heap == base ? (arena + STATE_WORDS * WORD + 15) & ~G_GUINT64_CONSTANT(15) : heap + info_size;
 		guint64 end = heap + info[2];
+		add_own(w, heap, first);
 		if ((top && (top < first || top >= end)) || !add_run(w, first, top, end, false))
 			return false;
 		if (heap == base)
@@ -475,6 +498,7 @@ add_arenas(work *w, GArray *states)
 			break;
 		add_arena(w, arena, state, arena == first);
 		g_array_append_vals(states, state, STATE_WORDS);
+		add_own(w, arena, arena + sizeof state);
 		arena = state[STATE_NEXT];
 		if (arena == first)
 			return;
@@ -637,6 +661,7 @@ hd_heap_read(const hd_allocator *allocator, pid_t reader)
 	hd_heap *heap = g_new0(hd_heap, 1);
 	heap->blocks = g_array_new(false, false, sizeof(block));
 	heap->regions = g_array_new(false, false, sizeof(region));
+	heap->own = g_array_new(false, false, sizeof(region));
 	work *w = g_new0(work, 1);
 	*w = (work){.allocator = allocator, .reader = reader, .heap = heap, .pages = hd_pages_new(reader, NULL)};
 	gsize size = allocator->data_start < allocator->data_end ? allocator->data_end - allocator->data_start : 0;
@@ -661,5 +686,6 @@ hd_heap_free(hd_heap *heap)
 		return;
 	g_array_free(heap->blocks, true);
 	g_array_free(heap->regions, true);
+	g_array_free(heap->own, true);
 	g_free(heap);
 }

@@ -21,4 +21,5 @@ reloader_target_libtarget_a_SOURCES = \
 	reloader/target/start.c \
 	reloader/target/stop.c \
 	reloader/target/stopped.c \
-	reloader/target/unwind.c
+	reloader/target/unwind.c \
+	reloader/target/windows.c

@@ -192,6 +192,17 @@ gsize hd_memory_read_some(pid_t pid, guint64 address, void *out, gsize size);
 /* memory: /proc/PID/mem. Whole range, or false: perhaps part of it. */
 bool hd_memory_write(int memory, guint64 address, const void *bytes, gsize size);
 
+/* ---- windows.c ---- */
+
+/* What is read while the process stands still is remembered. */
+typedef struct hd_windows hd_windows;
+hd_windows *hd_windows_new(pid_t reader);
+void hd_windows_free(hd_windows *windows);
+/* Whole range or false. */
+bool hd_windows_read(hd_windows *windows, guint64 address, void *out, gsize size);
+/* The process has run, or was written to. */
+void hd_windows_forget(hd_windows *windows);
+
 /* ---- pages.c ---- */
 
 /* Where a process that stands still may keep addresses. */
@@ -281,6 +292,7 @@ typedef struct {
 	GByteArray *before, *after;
 	GArray *registers; /* of hd_own_registers: as they were */
 	GArray *blocks;	   /* of guint64: allocated for it */
+	bool heap;	   /* some blocks of the heap are written to */
 } hd_own_writes;
 
 hd_own_writes *hd_own_writes_new(void);
@@ -290,6 +302,8 @@ void hd_own_writes_free(hd_own_writes *writes);
 hd_own_writes *hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *process, GError **error);
 /* It is not to be, and its memory is as it was: the registers are, too, and the blocks are given back. */
 void hd_own_writes_forget(hd_own_writes *writes, hd_stop *stop, const hd_process *process);
+/* It was written: whether the allocator's data still make sense. */
+bool hd_own_writes_hold(const hd_own_writes *writes, const hd_stop *stop, const hd_process *process);
 
 /* ---- allocator.c ---- */
 
@@ -320,6 +334,8 @@ void hd_heap_free(hd_heap *heap);
 bool hd_heap_is_locked(const hd_heap *heap);
 /* All of it was understood. */
 bool hd_heap_has(const hd_heap *heap, guint64 address);
+/* Whether the word there is the allocator's own, and no block's. What it points to are chunks, not blocks. */
+bool hd_heap_is_own(const hd_heap *heap, guint64 address);
 bool hd_heap_is_known(const hd_heap *heap);
 bool hd_heap_block(const hd_heap *heap, guint64 address, guint64 *start, gsize *size);
 void hd_heap_each(const hd_heap *heap, hd_block_run *run, void *data);
@@ -338,8 +354,11 @@ struct hd_stopped {
 	hd_stop *stop;
 	const hd_process *process;
 	hd_asked *asked;
+	hd_windows *windows;
 };
 
+/* NULL: it cannot be known, or not now. */
+const hd_heap *hd_stopped_heap(const hd_stopped *process);
 /* Gives back what hd_stopped_allocate made, in the same stop. */
 void hd_stopped_give_back(hd_stop *stop, const hd_process *process, GArray *blocks);
 

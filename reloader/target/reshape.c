@@ -43,6 +43,7 @@ typedef struct {
 	hd_own_writes *writes;
 	guint8 *chunk;
 	gsize bytes;
+	const hd_heap *heap; /* NULL: no object is there */
 	GError *error;
 } work;
 
@@ -208,6 +209,8 @@ look_at_words(work *w, const guint64 *words, gsize count, guint64 at)
 	for (gsize i = 0; i < count; i++) {
 		look_for_calls(w, words[i], at + i * sizeof *words);
 		if (G_LIKELY(words[i] - w->low >= w->span) || is_replaced(w, at + i * sizeof *words))
+			continue;
+		if (w->heap && hd_heap_is_own(w->heap, at + i * sizeof *words))
 			continue;
 		guint64 now = translate(w, words[i], "the word", at + i * sizeof *words);
 		if (now != words[i])
@@ -436,7 +439,7 @@ write_objects(work *w)
 		const hd_moved *moved = &g_array_index(w->moved, hd_moved, i);
 		guint8 *before = g_malloc(moved->new_size + 1);
 		look_at_new_bytes(w, moved);
-		if (hd_memory_read(w->process.reader, moved->to, before, moved->new_size))
+		if (hd_stopped_read(&w->process, moved->to, before, moved->new_size))
 			add_write(w, moved->to, before, moved->now, moved->new_size);
 		else
 			refuse(w, HD_ERROR_IO, "cannot read where %s is to be in process %d", moved->name,
@@ -469,7 +472,8 @@ hd_own_writes *
 hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *process, GError **error)
 {
 	hd_asked asked = {0};
-	work w = {.reshape = &commit->reshape, .process = {process->pid, process->reader, stop, process, &asked}};
+	work w = {.reshape = &commit->reshape, .process = {process->pid, process->reader, stop, process, &asked, NULL}};
+	w.process.windows = hd_windows_new(process->reader);
 	w.writes = hd_own_writes_new();
 	asked.blocks = w.writes->blocks;
 	w.moved = g_array_new(false, true, sizeof(hd_moved));
@@ -484,6 +488,8 @@ hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *pro
 		refuse(&w, HD_ERROR_IO, "the change of shapes was made to fail");
 	else if (convert(&w) && w.moved->len) {
 		arrange(&w);
+		w.heap = asked.heap || asked.blocks->len ? hd_stopped_heap(&w.process) : NULL;
+		w.writes->heap = w.heap != NULL;
 		write_objects(&w);
 		if (!w.error)
 			look_through_memory(&w, stop);
@@ -491,6 +497,7 @@ hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *pro
 		look_at_threads(&w, stop);
 	}
 	hd_heap_free(asked.heap);
+	hd_windows_free(w.process.windows);
 	g_free(w.chunk);
 	g_array_unref(w.moved);
 	g_array_unref(w.places);
@@ -514,4 +521,15 @@ hd_own_writes_forget(hd_own_writes *writes, hd_stop *stop, const hd_process *pro
 		thread->changed = before->changed;
 	}
 	hd_stopped_give_back(stop, process, writes->blocks);
+}
+
+bool
+hd_own_writes_hold(const hd_own_writes *writes, const hd_stop *stop, const hd_process *process)
+{
+	if (!writes->heap)
+		return true;
+	hd_heap *heap = hd_heap_read(stop->target->allocator, process->reader);
+	bool known = hd_heap_is_known(heap);
+	hd_heap_free(heap);
+	return known;
 }

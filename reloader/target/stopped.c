@@ -30,7 +30,7 @@ hd_stopped_pid(const hd_stopped *process)
 bool
 hd_stopped_read(const hd_stopped *process, guint64 address, void *out, gsize size)
 {
-	return hd_memory_read(process->reader, address, out, size);
+	return hd_windows_read(process->windows, address, out, size);
 }
 
 /* ---- the heap ---- */
@@ -45,9 +45,8 @@ rests(const hd_stopped *process)
 	return asked->rest == HD_RESTS;
 }
 
-/* NULL: it cannot be known, or not now. */
-static const hd_heap *
-heap_of(const hd_stopped *process)
+const hd_heap *
+hd_stopped_heap(const hd_stopped *process)
 {
 	hd_asked *asked = process->asked;
 	const hd_allocator *allocator = process->stop->target->allocator;
@@ -64,14 +63,14 @@ heap_of(const hd_stopped *process)
 bool
 hd_stopped_block(const hd_stopped *process, guint64 address, guint64 *start, gsize *size)
 {
-	const hd_heap *heap = heap_of(process);
+	const hd_heap *heap = hd_stopped_heap(process);
 	return heap && hd_heap_block(heap, address, start, size);
 }
 
 bool
 hd_stopped_is_heap(const hd_stopped *process, guint64 address)
 {
-	const hd_heap *heap = heap_of(process);
+	const hd_heap *heap = hd_stopped_heap(process);
 	return heap && hd_heap_has(heap, address);
 }
 
@@ -118,7 +117,7 @@ hd_stopped_library_words(const hd_stopped *process, hd_word_run *run, void *data
 void
 hd_stopped_blocks(const hd_stopped *process, hd_block_run *run, void *data)
 {
-	const hd_heap *heap = heap_of(process);
+	const hd_heap *heap = hd_stopped_heap(process);
 	if (heap)
 		hd_heap_each(heap, run, data);
 }
@@ -126,7 +125,7 @@ hd_stopped_blocks(const hd_stopped *process, hd_block_run *run, void *data)
 bool
 hd_stopped_heap_is_known(const hd_stopped *process)
 {
-	const hd_heap *heap = heap_of(process);
+	const hd_heap *heap = hd_stopped_heap(process);
 	return heap && hd_heap_is_known(heap);
 }
 
@@ -248,6 +247,7 @@ hd_stopped_allocate(const hd_stopped *process, const gsize *sizes, guint count, 
 	bool good = !hd_fault("target.allocate") && call_agent(&call, process->stop, &error);
 	good = good && call.result == count;
 	g_clear_pointer(&asked->heap, hd_heap_free);
+	hd_windows_forget(process->windows);
 	if (good) {
 		g_array_append_vals(asked->blocks, call.words, count);
 		memcpy(addresses, call.words, count * sizeof *addresses);
