@@ -31,26 +31,69 @@ struct hd_census {
 typedef struct {
 	guint64 address;
 	pid_t pid;
-} object_key;
+	guint offset, size; /* in the bytes */
+} kept_object;
 
-static guint
-object_hash(gconstpointer data)
+/* Bytes that objects had. */
+struct hd_kept_objects {
+	GArray *objects; /* of kept_object; once settled, by pid and address */
+	GByteArray *bytes;
+};
+
+static hd_kept_objects *
+kept_new(void)
 {
-	const object_key *key = data;
-	return (guint)(key->address >> 4) * 31 + (guint)key->pid;
+	hd_kept_objects *kept = g_new0(hd_kept_objects, 1);
+	kept->objects = g_array_new(FALSE, FALSE, sizeof(kept_object));
+	kept->bytes = g_byte_array_new();
+	return kept;
 }
 
-static gboolean
-object_equal(gconstpointer a, gconstpointer b)
+static void
+kept_free(hd_kept_objects *kept)
 {
-	const object_key *x = a, *y = b;
-	return x->address == y->address && x->pid == y->pid;
+	g_array_unref(kept->objects);
+	g_byte_array_unref(kept->bytes);
+	g_free(kept);
 }
 
-static GHashTable *
-objects_new(void)
+static gint
+by_owner(gconstpointer a, gconstpointer b)
 {
-	return g_hash_table_new_full(object_hash, object_equal, g_free, (GDestroyNotify)g_bytes_unref);
+	const kept_object *x = a, *y = b;
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	return x->address < y->address ? -1 : x->address > y->address;
+}
+
+static void
+keep(hd_kept_objects *kept, pid_t pid, guint64 address, const guint8 *bytes, gsize size)
+{
+	kept_object object = {address, pid, kept->bytes->len, (guint)size};
+	g_byte_array_append(kept->bytes, bytes, (guint)size);
+	g_array_append_val(kept->objects, object);
+}
+
+/* The commit is tried again. */
+static void
+keep_nothing_of(hd_kept_objects *kept, pid_t pid)
+{
+	for (guint i = kept->objects->len; i > 0; i--)
+		if (g_array_index(kept->objects, kept_object, i - 1).pid == pid)
+			g_array_remove_index_fast(kept->objects, i - 1);
+	if (kept->objects->len == 0)
+		g_byte_array_set_size(kept->bytes, 0);
+}
+
+static void
+fill_kept(const hd_kept_objects *kept, pid_t pid, guint64 address, guint8 *now, gsize size)
+{
+	const kept_object wanted = {.address = address, .pid = pid};
+	guint index;
+	if (!g_array_binary_search(kept->objects, &wanted, by_owner, &index))
+		return;
+	const kept_object *object = &g_array_index(kept->objects, kept_object, index);
+	memcpy(now, kept->bytes->data + object->offset, MIN(size, object->size));
 }
 
 static void
@@ -59,8 +102,8 @@ census_type_free(gpointer data)
 	hd_census_type *type = data;
 	g_free(type->key);
 	hd_migration_free(type->migration);
-	g_hash_table_unref(type->kept);
-	g_hash_table_unref(type->taken);
+	kept_free(type->kept);
+	kept_free(type->taken);
 	g_free(type);
 }
 
@@ -75,8 +118,8 @@ hd_census_types(hd_update *update)
 		hd_census_type *type = g_new0(hd_census_type, 1);
 		type->key = g_strdup(changed->key);
 		type->migration = g_steal_pointer(&changed->migration);
-		type->kept = objects_new();
-		type->taken = objects_new();
+		type->kept = kept_new();
+		type->taken = kept_new();
 		g_ptr_array_add(types, type);
 	}
 	return types;
@@ -87,10 +130,12 @@ hd_census_settle(GPtrArray *types)
 {
 	for (guint i = 0; types && i < types->len; i++) {
 		hd_census_type *type = g_ptr_array_index(types, i);
-		GHashTable *kept = type->kept;
+		hd_kept_objects *kept = type->kept;
 		type->kept = type->taken;
 		type->taken = kept;
-		g_hash_table_remove_all(kept);
+		g_array_sort(type->kept->objects, by_owner);
+		g_array_set_size(kept->objects, 0);
+		g_byte_array_set_size(kept->bytes, 0);
 	}
 }
 
@@ -318,23 +363,6 @@ is_complete(search *s)
 
 /* ---- converting ---- */
 
-static void
-take(hd_census_type *type, pid_t pid, guint64 address, const guint8 *bytes, gsize size)
-{
-	object_key *key = g_new(object_key, 1);
-	*key = (object_key){address, pid};
-	g_hash_table_replace(type->taken, key, g_bytes_new(bytes, size));
-}
-
-static void
-fill_kept(const hd_census_type *type, pid_t pid, guint64 address, guint8 *now, gsize size)
-{
-	const object_key key = {address, pid};
-	GBytes *kept = g_hash_table_lookup(type->kept, &key);
-	if (kept)
-		memcpy(now, g_bytes_get_data(kept, NULL), MIN(size, g_bytes_get_size(kept)));
-}
-
 static bool
 convert_object(const hd_census *census, const hd_census_type *type, const guint8 *old, guint8 *now, guint64 tail,
 	       char **why)
@@ -345,13 +373,11 @@ convert_object(const hd_census *census, const hd_census_type *type, const guint8
 		hd_migration_reverse(type->migration, old, now, tail, &tally);
 	else
 		hd_migration_apply(type->migration, old, now, tail, &tally);
-	char *name = title(type);
-	bool good = hd_reshape_fits(&tally, name, why) &&
+	bool good = hd_reshape_fits(&tally, type->key, why) &&
 		    (census->back || hd_migration_validate(type->migration, old, tail, &error));
 	if (error)
 		*why = g_strdup(error->message);
 	g_clear_error(&error);
-	g_free(name);
 	return good;
 }
 
@@ -377,6 +403,18 @@ row_of(const hd_census *census, const hd_traced *traced)
 	return r;
 }
 
+static const hd_landing_rule *
+rule_for(hd_census *census, const row *r)
+{
+	const hd_landing_rule *last = census->rules->len ? census->rules->pdata[census->rules->len - 1] : NULL;
+	if (last && last->migration == r->type->migration && last->stride == r->stride && last->tail == r->tail)
+		return last;
+	hd_landing_rule *rule = g_new0(hd_landing_rule, 1);
+	*rule = (hd_landing_rule){r->type->migration, r->tail, r->stride, r->new_stride};
+	g_ptr_array_add(census->rules, rule);
+	return rule;
+}
+
 static bool
 convert_row(hd_census *census, const hd_stopped *process, const row *r, GArray *moved, char **why)
 {
@@ -386,13 +424,10 @@ convert_row(hd_census *census, const hd_stopped *process, const row *r, GArray *
 	bool good = hd_stopped_read(process, r->traced->address, old, size);
 	for (guint64 i = 0; i < r->traced->count && good; i++) {
 		guint8 *from = old + i * r->stride, *to = now + i * r->new_stride;
-		fill_kept(r->type, pid, r->traced->address + i * r->stride, to, r->new_stride);
+		fill_kept(r->type->kept, pid, r->traced->address + i * r->stride, to, r->new_stride);
 		good = convert_object(census, r->type, from, to, r->tail, why);
-		take(r->type, pid, r->to + i * r->new_stride, from, r->stride);
+		keep(r->type->taken, pid, r->to + i * r->new_stride, from, r->stride);
 	}
-	hd_landing_rule *rule = g_new0(hd_landing_rule, 1);
-	*rule = (hd_landing_rule){r->type->migration, r->tail, r->stride, r->new_stride};
-	g_ptr_array_add(census->rules, rule);
 	hd_moved out = {.from = r->traced->address,
 			.to = r->to,
 			.old_size = size,
@@ -400,7 +435,7 @@ convert_row(hd_census *census, const hd_stopped *process, const row *r, GArray *
 			.now = now,
 			.ends_alone = true,
 			.name = "an object of the heap",
-			.shape = rule};
+			.shape = rule_for(census, r)};
 	g_free(old);
 	if (good)
 		g_array_append_val(moved, out);
@@ -463,6 +498,9 @@ hd_census_convert(hd_census *census, const hd_stopped *process, GArray *moved, c
 		    why};
 	hd_trace_memory memory = {read_memory, block_at, &s};
 	g_ptr_array_set_size(census->rules, 0);
+	for (guint i = 0; i < census->types->len; i++)
+		keep_nothing_of(((hd_census_type *)g_ptr_array_index(census->types, i))->taken,
+				hd_stopped_pid(process));
 	bool good = hd_trace_run(census->trace, &memory, s.found, s.leads, why) && is_complete(&s) &&
 		    convert_found(&s, moved);
 	g_array_unref(s.found);

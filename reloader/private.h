@@ -13,6 +13,7 @@ typedef struct hd_attempt hd_attempt;
 typedef struct hd_pins hd_pins;
 typedef struct hd_warm hd_warm;
 typedef struct hd_census hd_census;
+typedef struct hd_kept_objects hd_kept_objects;
 
 struct hd_reloader {
 	hd_reloader_options options; /* strings are owned */
@@ -250,8 +251,7 @@ bool hd_reshape_fits(const hd_migration_tally *tally, const char *key, char **wh
 typedef struct {
 	char *key; /* as hd_verdict calls it */
 	hd_migration *migration;
-	GHashTable *kept,
-		*taken; /* census.c's: bytes of objects before the last change, and before the one under way */
+	hd_kept_objects *kept, *taken; /* what they had before the last change, and before the one under way */
 	guint wanted;
 } hd_census_type;
 

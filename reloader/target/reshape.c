@@ -432,6 +432,17 @@ arrange_code(work *w, const hd_commit *commit)
 	join_places(w->code);
 }
 
+/* What an object leaves behind must not look like pointers ever after. */
+static void
+scrub(work *w, const hd_moved *moved)
+{
+	guint8 *zeroes = g_malloc0(moved->old_size + 1), *before = g_malloc(moved->old_size + 1);
+	if (hd_stopped_read(&w->process, moved->from, before, moved->old_size))
+		add_write(w, moved->from, before, zeroes, moved->old_size);
+	g_free(zeroes);
+	g_free(before);
+}
+
 static void
 write_objects(work *w)
 {
@@ -439,6 +450,8 @@ write_objects(work *w)
 		const hd_moved *moved = &g_array_index(w->moved, hd_moved, i);
 		guint8 *before = g_malloc(moved->new_size + 1);
 		look_at_new_bytes(w, moved);
+		if (moved->from != moved->to)
+			scrub(w, moved);
 		if (hd_stopped_read(&w->process, moved->to, before, moved->new_size))
 			add_write(w, moved->to, before, moved->now, moved->new_size);
 		else
