@@ -25,10 +25,12 @@ void hd_command_free(hd_command *command);
  * the database knows (a new file) all but `source` may be NULL. */
 typedef struct {
 	const char *source;    /* best as DW_AT_name spells it: __FILE__ then stays the same */
+	const char *spelling;  /* DW_AT_name, as the compiler was given it; may be NULL */
 	const char *directory; /* DW_AT_comp_dir */
 	const char *producer;  /* DW_AT_producer */
 	GPtrArray *include_directories;
 	bool shared;	  /* it is part of a shared library */
+	bool fixed;	  /* it is part of a program at a fixed address, no PIE */
 	bool optimised;	  /* its code is, whatever the producer says */
 	GPtrArray *files; /* every file of the line table */
 } hd_command_hints;

@@ -87,6 +87,14 @@ hides_standard_headers(const char *folder)
 	return false;
 }
 
+/* <dirent.h> includes bits/dirent.h, which alone may leave a trace. */
+static bool
+is_inner_folder(const char *folder, const char *name)
+{
+	return hd_path_is_system(folder) && !is_searched_anyway(folder) &&
+	       (exists("/usr/include", name) || hides_standard_headers(folder));
+}
+
 /* The folder under which a known file is called `name`, or NULL. */
 static char *
 root_of_known(const guesser *g, const char *name)
@@ -94,8 +102,12 @@ root_of_known(const guesser *g, const char *name)
 	for (guint i = 0; i < g->files->len; i++) {
 		const char *path = g_ptr_array_index(g->files, i);
 		gsize size = strlen(path), length = strlen(name);
-		if (size > length + 1 && path[size - length - 1] == '/' && strcmp(path + size - length, name) == 0)
-			return g_strndup(path, size - length - 1);
+		if (size <= length + 1 || path[size - length - 1] != '/' || strcmp(path + size - length, name) != 0)
+			continue;
+		char *folder = g_strndup(path, size - length - 1);
+		if (!is_inner_folder(folder, name))
+			return folder;
+		g_free(folder);
 	}
 	return NULL;
 }

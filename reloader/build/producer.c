@@ -176,7 +176,7 @@ take_words(GPtrArray *argv, char **words)
 
 /* gcc's recorded flags, or what is assumed of clang. */
 static void
-add_flags(GPtrArray *argv, const producer *p, bool optimised, GString *detail)
+add_flags(GPtrArray *argv, const producer *p, const hd_command_hints *hints, GString *detail)
 {
 	char *compiler = g_ptr_array_index(argv, 0);
 	if (strcmp(p->family, "gcc") == 0) {
@@ -187,8 +187,10 @@ add_flags(GPtrArray *argv, const producer *p, bool optimised, GString *detail)
 			g_ptr_array_add(argv, g_strdup_printf("-std=%s", p->standard));
 	} else {
 		g_ptr_array_add(argv, g_strdup("-g"));
-		const char *level = optimised ? "-O2" : "-O0";
+		const char *level = hints->optimised ? "-O2" : "-O0";
 		g_ptr_array_add(argv, g_strdup(level));
+		if (hints->fixed) /* clang's own choice may be -fpie */
+			g_ptr_array_add(argv, g_strdup("-fno-pie"));
 		g_string_append_printf(
 			detail, "; clang records no options (-grecord-command-line makes it): %s is assumed", level);
 	}
@@ -209,6 +211,14 @@ spelling_of(const hd_command_hints *hints, const char *source, const char *direc
 {
 	if (!g_path_is_absolute(hints->source))
 		return g_strdup(hints->source);
+	/* Built elsewhere than where the source is: "../net.c". */
+	char *spelt = hints->spelling && !g_path_is_absolute(hints->spelling)
+			      ? hd_canonical_path(hints->spelling, directory)
+			      : NULL;
+	bool as_spelt = spelt && strcmp(spelt, source) == 0;
+	g_free(spelt);
+	if (as_spelt)
+		return g_strdup(hints->spelling);
 	gsize length = strlen(directory);
 	if (strncmp(source, directory, length) == 0 && source[length] == '/')
 		return g_strdup(source + length + 1);
@@ -236,7 +246,7 @@ build_argv(hd_command *command, const hd_command_hints *hints, const producer *p
 		g_string_append_printf(detail, "; %s %s is not installed, %s takes its place", p->family, p->version,
 				       hd_compiler_of("/", own)->name);
 	}
-	add_flags(argv, p, hints->optimised, detail);
+	add_flags(argv, p, hints, detail);
 	add_includes(argv, hints, command->source, command->directory);
 	g_string_append(detail, "; macros given by -D are not recorded");
 	command->source_arg = spelling_of(hints, command->source, command->directory);

@@ -238,10 +238,12 @@ hd_image_unit_hints(hd_image *image, const hd_image_unit *unit)
 		return slot->hints;
 	slot->hints = g_new0(hd_command_hints, 1);
 	slot->hints->source = unit->source;
+	slot->hints->spelling = dwarf_diename(&slot->cu);
 	slot->hints->directory = unit->directory;
 	slot->hints->producer = unit->producer;
 	slot->hints->optimised = is_optimised(&slot->cu);
 	slot->hints->shared = hd_image_is_pie(image) && !image->interpreted;
+	slot->hints->fixed = !hd_image_is_pie(image);
 	slot->hints->include_directories = g_ptr_array_new();
 	slot->hints->files = g_ptr_array_new();
 	read_hints(image, slot);
