@@ -23,7 +23,7 @@ _hotdev()
 		return
 	fi
 	if [ "$first" = doctor ] && [ "$COMP_CWORD" -gt 1 ]; then
-		COMPREPLY=($(compgen -W "--json --compiler --compdb --project" -- "$cur") $(compgen -f -- "$cur"))
+		COMPREPLY=($(compgen -W "--json --quick --compiler --compdb --project" -- "$cur") $(compgen -f -- "$cur"))
 		return
 	fi
 	case $cur in

@@ -6,6 +6,6 @@
 #include "reloader/reloader.h"
 
 /* The exit status: 0; 3 the program cannot be reloaded at all. */
-int hd_doctor(const hd_reloader_options *options, bool json);
+int hd_doctor(const hd_reloader_options *options, bool json, bool quick);
 
 #endif

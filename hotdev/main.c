@@ -15,7 +15,7 @@ doctor(const hd_options *options)
 {
 	hd_reloader_options reloader;
 	hd_run_reloader_options(options, &reloader);
-	int status = hd_doctor(&reloader, options->json);
+	int status = hd_doctor(&reloader, options->json, options->quick);
 	hd_run_reloader_options_clear(&reloader);
 	return status;
 }

@@ -54,6 +54,7 @@ static const row rows[] = {
 	{"replay", "FILE", "show a journal (--events) in the dashboard, without a program", STRING, AT(replay), 0, 0,
 	 RUN},
 	{"json", NULL, NULL, FLAG, AT(json), 0, 0, DOCTOR},
+	{"quick", NULL, NULL, FLAG, AT(quick), 0, 0, DOCTOR},
 	{"help", NULL, "show this help", KIND, 0, HD_COMMAND_HELP, 0, RUN | DOCTOR | CTL},
 	{"version", NULL, "show the version", KIND, 0, HD_COMMAND_VERSION, 0, RUN | DOCTOR | CTL},
 };

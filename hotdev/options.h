@@ -26,7 +26,7 @@ typedef struct {
 	int keep, settle_ms, patience_ms;
 	const char *events, *compdb, *project, *socket, *replay;
 	/* doctor */
-	bool json;
+	bool json, quick;
 	/* PROGRAM [ARG]...; ctl: COMMAND [ARG]...; NULL-terminated */
 	char **arguments;
 } hd_options;

@@ -3,50 +3,10 @@
 #include "config.h"
 
 #include "reloader/private.h"
+#include "reloader/prove.h"
 
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-
-static void
-add_limit(json_t *limits, const char *name, bool ok, const char *message, const char *remedy)
-{
-	json_array_append_new(limits, json_pack("{s:s, s:b, s:s, s:s*}", "name", name, "ok", ok, "message", message,
-						"remedy", ok ? NULL : remedy));
-}
-
-static long
-number_in(const char *path)
-{
-	char *text = NULL;
-	if (!g_file_get_contents(path, &text, NULL, NULL))
-		return -1;
-	long number = strtol(text, NULL, 10);
-	g_free(text);
-	return number;
-}
-
-/* proc(5), ptrace(2), inotify(7). */
-static json_t *
-limits(guint files)
-{
-	json_t *array = json_array();
-	long scope = number_in("/proc/sys/kernel/yama/ptrace_scope");
-	char *message = g_strdup_printf(scope < 0 ? "ptrace is not restricted by Yama" : "ptrace_scope is %ld", scope);
-	add_limit(array, "ptrace", scope < 2, message, "sysctl kernel.yama.ptrace_scope=1");
-	g_free(message);
-	long watches = number_in("/proc/sys/fs/inotify/max_user_watches");
-	message = g_strdup_printf("%ld folders can be watched", watches);
-	add_limit(array, "inotify", watches < 0 || watches > (long)files, message,
-		  "sysctl fs.inotify.max_user_watches=524288");
-	g_free(message);
-	struct rlimit descriptors;
-	getrlimit(RLIMIT_NOFILE, &descriptors);
-	message = g_strdup_printf("%lu files can be open", (unsigned long)descriptors.rlim_cur);
-	add_limit(array, "descriptors", descriptors.rlim_cur >= 256, message, "ulimit -n 1024");
-	g_free(message);
-	return array;
-}
 
 static const char *
 why_not(const hd_image_unit *unit)
@@ -119,50 +79,104 @@ set_unreloadable(json_t *module, const char *reason)
 }
 
 static json_t *
-command_of(hd_reloader *r, const hd_image_unit *unit, json_t *module)
+words_of(const hd_command *command)
+{
+	json_t *argv = json_array();
+	for (char **argument = command->argv; *argument; argument++)
+		json_array_append_new(argv, json_string(*argument));
+	return argv;
+}
+
+/* The first file of the unit that was saved after the program was built; NULL: none. */
+static const char *
+saved_since(const hd_reloader *r, const hd_image_unit *unit)
+{
+	struct stat program, file;
+	const hd_command_hints *hints = hd_image_unit_hints(r->image, unit);
+	if (stat(r->program_path, &program) != 0)
+		return unit->source;
+	for (guint i = 0; hints && hints->files && i < hints->files->len; i++) {
+		const char *path = g_ptr_array_index(hints->files, i);
+		if (stat(path, &file) == 0 &&
+		    (file.st_mtim.tv_sec > program.st_mtim.tv_sec ||
+		     (file.st_mtim.tv_sec == program.st_mtim.tv_sec && file.st_mtim.tv_nsec > program.st_mtim.tv_nsec)))
+			return path;
+	}
+	return NULL;
+}
+
+/* Takes the command. */
+static void
+prove(hd_reloader *r, hd_prover *prover, const hd_image_unit *unit, hd_command *command, json_t *module)
+{
+	const char *since = saved_since(r, unit);
+	if (!since) {
+		hd_prover_add(prover, r->image, unit, command, module);
+		return;
+	}
+	char *name = hd_model_relative(r->model, since);
+	char *reason =
+		g_strdup_printf("%s was saved after the program was built: build that anew to have the proof", name);
+	hd_prover_unknown(module, reason);
+	g_free(reason);
+	g_free(name);
+	hd_command_free(command);
+}
+
+static void
+add_command(hd_reloader *r, hd_prover *prover, const hd_image_unit *unit, json_t *module)
 {
 	GError *error = NULL;
 	hd_command *command = hd_command_find(r->compdb, hd_image_unit_hints(r->image, unit), &error);
 	if (!command) {
 		set_unreloadable(module, error->message);
 		g_error_free(error);
-		return module;
+		return;
 	}
-	char *wrong = why_wrong(r, command, unit);
+	char *wrong = why_wrong(r, command, unit), *not_instant = why_not_instant(r, command, unit->source);
 	if (wrong)
 		set_unreloadable(module, wrong);
-	g_free(wrong);
-	json_t *argv = json_array();
-	for (char **argument = command->argv; *argument; argument++)
-		json_array_append_new(argv, json_string(*argument));
-	json_object_set_new(module, "command", argv);
+	json_object_set_new(module, "command", words_of(command));
 	json_object_set_new(module, "origin", json_string(command->origin_detail ? command->origin_detail : ""));
-	json_t *warnings = json_array();
-	const char *producer = unit->producer ? unit->producer : "";
-	if (g_str_has_prefix(producer, "GNU") && hd_command_optimises(command) && !strstr(producer, "-fno-ipa-ra"))
-		json_array_append_new(warnings,
-				      json_string("built with -fipa-ra: small edited functions are entered "
-						  "through code that keeps registers; -fno-ipa-ra avoids it"));
-	json_object_set_new(module, "warnings", warnings);
-	char *not_instant = why_not_instant(r, command, unit->source);
+	json_object_set_new(module, "warnings", hd_weak_options(command, unit->producer));
 	json_object_set_new(module, "not_instant", not_instant ? json_string(not_instant) : json_null());
+	g_free(wrong);
 	g_free(not_instant);
-	hd_command_free(command);
-	return module;
+	if (prover)
+		prove(r, prover, unit, command, module);
+	else
+		hd_command_free(command);
 }
 
 static json_t *
-module_of(hd_reloader *r, const hd_image_unit *unit)
+module_of(hd_reloader *r, hd_prover *prover, const hd_image_unit *unit)
 {
 	const char *why = why_not(unit);
 	char *name = hd_model_relative(r->model, unit->source ? unit->source : "?");
 	json_t *module = json_pack("{s:s, s:b, s:s*}", "module", name, "reloadable", why == NULL, "reason", why);
 	g_free(name);
-	return why ? module : command_of(r, unit, module);
+	if (!why)
+		add_command(r, prover, unit, module);
+	return module;
+}
+
+static guint
+count_folders(const GPtrArray *units)
+{
+	GHashTable *folders = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	for (guint i = 0; units && i < units->len; i++) {
+		const hd_image_unit *unit = g_ptr_array_index(units, i);
+		if (unit->source)
+			g_hash_table_add(folders, g_path_get_dirname(unit->source));
+	}
+	guint count = g_hash_table_size(folders);
+	g_hash_table_unref(folders);
+	return count;
 }
 
 json_t *
-hd_reloader_examine(const hd_reloader_options *options, GError **error)
+hd_reloader_examine(const hd_reloader_options *options, bool prove, hd_reloader_progress *progress, void *data,
+		    GError **error)
 {
 	hd_reloader *r = hd_reloader_new(options);
 	GError *problem = NULL;
@@ -174,13 +188,17 @@ hd_reloader_examine(const hd_reloader_options *options, GError **error)
 	}
 	if (options->tcc && options->compiler != HD_COMPILER_CC)
 		r->instant = hd_instant_new(options->tcc);
+	hd_prover *prover = ok && prove ? hd_prover_new(r->options.scratch, r->model->project, NULL) : NULL;
 	json_t *modules = json_array();
 	const GPtrArray *units = r->image ? hd_image_units(r->image) : NULL;
 	for (guint i = 0; units && i < units->len; i++)
-		json_array_append_new(modules, module_of(r, g_ptr_array_index(units, i)));
+		json_array_append_new(modules, module_of(r, prover, g_ptr_array_index(units, i)));
+	if (prover)
+		hd_prover_run(prover, progress, data);
+	hd_prover_free(prover);
 	json_t *report = json_pack("{s:i, s:s, s:b, s:s*, s:o, s:o}", "v", 1, "program", options->program, "ok", ok,
 				   "reason", problem ? problem->message : NULL, "modules", modules, "limits",
-				   limits(units ? units->len : 0));
+				   hd_machine_limits(r, count_folders(units)));
 	g_clear_error(&problem);
 	hd_reloader_free(r);
 	return report;

@@ -9,13 +9,16 @@ reloader_libreloader_a_SOURCES = \
 	reloader/judge.c \
 	reloader/migrate.c \
 	reloader/oldcode.c \
+	reloader/machine.c \
 	reloader/pins.c \
 	reloader/private.h \
 	reloader/promote.c \
+	reloader/prove.c reloader/prove.h \
 	reloader/purge.c \
 	reloader/reloader.c reloader/reloader.h \
 	reloader/reshape.c \
 	reloader/tier.c \
 	reloader/undo.c \
 	reloader/update.c \
-	reloader/warm.c
+	reloader/warm.c \
+	reloader/weak.c

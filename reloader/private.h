@@ -295,6 +295,15 @@ GPtrArray *hd_pins_blockers(hd_pins *pins, const hd_commit *commit);
 /* Processes and threads as they are now, into the model; says who came and went. */
 void hd_pins_refresh(hd_pins *pins);
 
+/* ---- machine.c: for doctor ---- */
+/* What this machine allows, each with a remedy where it is too little: [{"name","ok","message","remedy"}].
+ * folders: how many are to be watched. */
+json_t *hd_machine_limits(const hd_reloader *reloader, guint folders);
+
+/* ---- weak.c: for doctor ---- */
+/* What options of a compilation make updates weaker, and what to do about each: [sentence]. */
+json_t *hd_weak_options(const hd_command *command, const char *producer);
+
 /* Files have their real name again where debug information names a kept version. */
 void hd_reloader_real_position(const hd_reloader *reloader, hd_position *position);
 /* The file that a version's debug information names: scratch/v3/net.c; new string. */

@@ -61,9 +61,13 @@ typedef void hd_reloader_waited(bool reached, void *data);
 guint hd_reloader_wait(hd_reloader *reloader, bool live, int timeout_ms, hd_reloader_waited *done, void *data);
 void hd_reloader_wait_cancel(hd_reloader *reloader, guint ticket);
 
-/* What doctor says of a program, without running it: a JSON object
- * {"v":1,"program":..,"ok":bool,"reason":..,"modules":[{"module","reloadable","reason","command":[..],"origin","warnings":[..],"not_instant"}],"limits":[{"name","ok","message","remedy"}]};
- */
-json_t *hd_reloader_examine(const hd_reloader_options *options, GError **error);
+/* What doctor says of a program, without running it: a JSON object {"v": 1, "program": .., "ok": bool, "reason": ..,
+ * "modules": [{"module", "reloadable", "reason", "command": [..], "origin", "warnings": [..], "not_instant",
+ * "proof": {"verdict": "same" | "different" | "unknown", "functions", "different": [..], "reason"}}],
+ * "limits": [{"name", "ok", "message", "remedy"}]}.
+ * prove: every untouched file is built and compared with the program; progress, which may be NULL, is told how many. */
+typedef void hd_reloader_progress(guint done, guint all, void *data);
+json_t *hd_reloader_examine(const hd_reloader_options *options, bool prove, hd_reloader_progress *progress, void *data,
+			    GError **error);
 
 #endif

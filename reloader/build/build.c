@@ -59,7 +59,7 @@ struct hd_build {
 	const hd_compiler *compiler;
 	GHashTable *texts;
 	char *debug_name;
-	bool background, suspended;
+	bool background, suspended, as_it_stands;
 	hd_build_done *done;
 	void *data;
 	hd_process *process;
@@ -410,7 +410,9 @@ build_argv(const hd_build *build, const places *p)
 	else if (build->debug_name)
 		hd_assemble_debug_name(more, build->command, source, build->debug_name);
 	g_ptr_array_add(more, NULL);
-	const char *const *options = hd_builder_extra_options(build->builder, build->command);
+	static const char *const none[] = {NULL};
+	const char *const *options =
+		build->as_it_stands ? none : hd_builder_extra_options(build->builder, build->command);
 	char **argv = hd_assemble(build->compiler, words, (char *const *)options, (char *const *)more->pdata, p->object,
 				  p->depfile);
 	g_ptr_array_unref(more);
@@ -546,6 +548,7 @@ hd_build_start(hd_builder *builder, const hd_build_request *request, hd_build_do
 		build->texts = hd_build_texts_copy(request->texts);
 	build->debug_name = g_strdup(request->debug_name);
 	build->background = request->background;
+	build->as_it_stands = request->as_it_stands;
 	build->done = done;
 	build->data = data;
 	g_queue_push_tail(&builder->waiting[build->background], build);

@@ -46,6 +46,7 @@ typedef struct {
 			      Copied. */
 	const char *debug_name; /* name for the source in the debug information; NULL: its own */
 	bool background;	/* lowest priority */
+	bool as_it_stands;	/* without the options that hotdev adds to be able to compare and link */
 } hd_build_request;
 
 /* Called from the main context, once for each build, unless it was cancelled. result is the callee's. */

@@ -39,6 +39,15 @@ bool hd_arch_relocate(guint32 type, guint8 *field, guint64 room, guint64 place, 
  * into an address computation (x86-64 psABI, B.2). false: left alone, use the GOT. */
 bool hd_arch_relax_got(guint32 type, guint8 *code, guint64 offset, guint64 place, guint64 target, gint64 addend);
 
+/* The way back: where a reference leads in code (or data) that a linker has made, which lives at `place`. What it
+ * gives is the target that hd_arch_relocate was given. false: the address is not there (it is in a GOT word, or it is
+ * thread-local). */
+bool hd_arch_target(guint32 type, const guint8 *code, guint64 size, guint64 offset, guint64 place, gint64 addend,
+		    guint64 *target);
+/* The bytes that are the linker's: from the field's start - *before to its start + *after. It fills the field, and may
+ * write other instructions around it. */
+void hd_arch_linked_bytes(guint32 type, guint *before, guint *after);
+
 /* The jump that a redirect writes, and the slot of the same length in front of
  * every function that the linker places: one no-operation until it is redirected. */
 #define HD_ARCH_JUMP 5

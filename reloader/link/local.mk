@@ -12,6 +12,7 @@ reloader_link_liblink_a_SOURCES = \
 	reloader/link/link.c reloader/link/link.h \
 	reloader/link/linked.h \
 	reloader/link/plan.c reloader/link/plan.h \
+	reloader/link/proof.c reloader/link/proof.h \
 	reloader/link/referrers.c reloader/link/referrers.h \
 	reloader/link/relocate.c \
 	reloader/link/scope.c reloader/link/scope.h \

@@ -184,6 +184,71 @@ hd_arch_relax_got(guint32 type, guint8 *code, guint64 offset, guint64 place, gui
 	return false;
 }
 
+/* ---- what a linker has made ---- */
+
+/* psABI B.2: a load from the GOT may have become an address computation, a direct call or a direct jump. */
+static bool
+relaxed_field(const guint8 *code, guint64 size, guint64 offset, guint64 *field)
+{
+	if (offset < 2 || size - offset < 4)
+		return false;
+	guint8 opcode = code[offset - 2], modrm = code[offset - 1];
+	bool jump = opcode == 0xe9 && code[offset + 3] == 0x90;
+	*field = jump ? offset - 1 : offset;
+	return jump || (opcode == 0x8d && (modrm & 0xc7) == 0x05) || (opcode == 0x67 && modrm == 0xe8);
+}
+
+bool
+hd_arch_target(guint32 type, const guint8 *code, guint64 size, guint64 offset, guint64 place, gint64 addend,
+	       guint64 *target)
+{
+	const reloc_kind *kind = kind_of(type);
+	guint width = hd_reloc_width(type);
+	guint64 field = offset;
+	bool here = kind->reference == HD_REF_CALL || kind->reference == HD_REF_ADDRESS ||
+		    (kind->reference == HD_REF_GOT && width == 4 && relaxed_field(code, size, offset, &field));
+	if (!here || width == 0 || offset > size || width > size - offset)
+		return false;
+	guint64 value = 0;
+	memcpy(&value, code + field, width);
+	value = GUINT64_FROM_LE(value);
+	guint unused = 64 - 8 * width;
+	if (kind->fit == FIT_SIGNED)
+		value = (guint64)((gint64)(value << unused) >> unused);
+	*target = value - (guint64)addend + (kind->relative ? place + field : 0);
+	return true;
+}
+
+void
+hd_arch_linked_bytes(guint32 type, guint *before, guint *after)
+{
+	*before = 0;
+	*after = hd_reloc_width(type);
+	switch (type) {
+	case R_X86_64_GOTPCRELX:
+		*before = 2;
+		break;
+	case R_X86_64_REX_GOTPCRELX:
+	case R_X86_64_GOTTPOFF:
+	case R_X86_64_GOTPC32_TLSDESC:
+		*before = 3;
+		break;
+	case R_X86_64_TLSDESC_CALL: /* call *(%rax) */
+		*after = 2;
+		break;
+	case R_X86_64_TLSGD: /* data16 lea x@tlsgd(%rip),%rdi; data16 data16 rex.w call __tls_get_addr */
+		*before = 4;
+		*after = 12;
+		break;
+	case R_X86_64_TLSLD: /* lea x@tlsld(%rip),%rdi; call __tls_get_addr */
+		*before = 3;
+		*after = 9;
+		break;
+	default:
+		break;
+	}
+}
+
 /* ---- redirects ---- */
 
 bool

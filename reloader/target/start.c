@@ -61,6 +61,29 @@ start_failed(hd_target *target, const char *what, GError **error)
 	return false;
 }
 
+/* ---- may we at all ---- */
+
+bool
+hd_target_may_trace(GError **error)
+{
+	pid_t child = fork();
+	if (child == 0)
+		for (;;)
+			pause();
+	if (child < 0) {
+		hd_error_set_errno(error, HD_ERROR_IO, errno, "no process can be made");
+		return false;
+	}
+	bool denied = hd_fault("target.start-seize") ? (errno = EPERM, true) : ptrace(PTRACE_SEIZE, child, 0, 0) < 0;
+	if (denied)
+		hd_error_set_errno(error, HD_ERROR_DENIED, errno,
+				   "the system does not let hotdev trace a child of its own");
+	kill(child, SIGKILL);
+	while (waitpid(child, NULL, __WALL) < 0 && errno == EINTR)
+		continue;
+	return !denied;
+}
+
 /* ---- exec ---- */
 
 static bool

@@ -33,6 +33,8 @@ typedef struct {
  * agent by calling dlopen there. The program inherits no descriptor of ours.
  * It is stopped when this returns. */
 hd_target *hd_target_start(const hd_target_options *options, guint64 main_offset, GError **error);
+/* Whether the system lets us trace a child of ours at all: tried on one. HD_ERROR_DENIED: it does not. */
+bool hd_target_may_trace(GError **error);
 /* Forgets the program, which runs on; maps and patches stay. */
 void hd_target_free(hd_target *target);
 /* Detaches; the program runs. */

@@ -88,7 +88,7 @@ hd_build_result *
 build(fixture *f, const hd_command *command, GHashTable *texts, const char *debug_name)
 {
 	hd_build_result *result = NULL;
-	hd_build_request request = {command, texts, debug_name, false};
+	hd_build_request request = {.command = command, .texts = texts, .debug_name = debug_name};
 	hd_build_start(f->builder, &request, keep_result, &result);
 	assert_null(result); /* never from within the start */
 	wait_until(result);

@@ -284,8 +284,10 @@ hd_reloader_wait_cancel(hd_reloader *reloader, guint ticket)
 }
 
 json_t *
-hd_reloader_examine(const hd_reloader_options *options, GError **error)
+hd_reloader_examine(const hd_reloader_options *options, bool prove, hd_reloader_progress *progress, void *data,
+		    GError **error)
 {
+	(void)prove, (void)progress, (void)data;
 	if (!g_file_test(options->program, G_FILE_TEST_IS_EXECUTABLE)) {
 		g_set_error(error, HD_ERROR, HD_ERROR_START, "%s is no program", options->program);
 		return NULL;
