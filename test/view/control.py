@@ -12,10 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from tmux import end_all_in  # noqa: E402
+from tmux import end_all_in, main, test  # noqa: E402
 
 HOTDEV = os.path.join(os.environ.get("HOTDEV_BUILD", "."), "test", "view", "hotdev-double")
 DEADLINE = 120
@@ -91,14 +90,6 @@ def ask(client, request):
             return None
         line += piece
     return json.loads(line)
-
-
-TESTS = []
-
-
-def test(function):
-    TESTS.append(function)
-    return function
 
 
 @test
@@ -375,25 +366,5 @@ def the_manual_has_every_option_key_code_and_event(place):
         assert re.search(rf"\b{event}\b", manual), event
 
 
-def main():
-    if not os.access(HOTDEV, os.X_OK):
-        print(f"1..0 # SKIP {HOTDEV} is not built")
-        return
-    wanted = sys.argv[1:]
-    tests = [t for t in TESTS if not wanted or any(w in t.__name__ for w in wanted)]
-    print(f"1..{len(tests)}")
-    for number, each in enumerate(tests, 1):
-        place = Place()
-        name = each.__name__.replace("_", " ")
-        try:
-            each(place)
-            print(f"ok {number} - {name}")
-        except Exception:
-            print(f"not ok {number} - {name}")
-            print("\n".join("# " + line for line in traceback.format_exc().splitlines()))
-        finally:
-            place.close()
-        sys.stdout.flush()
-
-
-main()
+if __name__ == "__main__":
+    sys.exit(main(Place, HOTDEV))

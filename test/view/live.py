@@ -9,10 +9,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from tmux import Missing, Terminal, end_all_in  # noqa: E402
+from tmux import Terminal, end_all_in, main, test  # noqa: E402
 
 HOTDEV = os.environ.get("HOTDEV", "")
 SAMPLE = os.path.join(os.environ.get("HOTDEV_SOURCE", "."), "samples", "boids")
@@ -101,14 +100,6 @@ class Place:
             self.terminal.close()
         end_all_in(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-TESTS = []
-
-
-def test(function):
-    TESTS.append(function)
-    return function
 
 
 def frame(screen):
@@ -206,27 +197,5 @@ def quitting_can_leave_the_program_running(place):
     assert len(place.pids("boids")) == 1
 
 
-def main():
-    if not os.access(HOTDEV, os.X_OK):
-        print(f"1..0 # SKIP HOTDEV does not name the built command ({HOTDEV})")
-        return
-    wanted = sys.argv[1:]
-    tests = [t for t in TESTS if not wanted or any(w in t.__name__ for w in wanted)]
-    print(f"1..{len(tests)}")
-    for number, each in enumerate(tests, 1):
-        place = Place()
-        name = each.__name__.replace("_", " ")
-        try:
-            each(place)
-            print(f"ok {number} - {name}")
-        except Missing as missing:
-            print(f"ok {number} - {name} # SKIP {missing}")
-        except Exception:
-            print(f"not ok {number} - {name}")
-            print("\n".join("# " + line for line in traceback.format_exc().splitlines()))
-        finally:
-            place.close()
-        sys.stdout.flush()
-
-
-main()
+if __name__ == "__main__":
+    sys.exit(main(Place, HOTDEV))

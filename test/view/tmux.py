@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A terminal to run a program in, as a person would: tmux, keys in, the screen read back."""
+"""A terminal to run a program in, as a person would: tmux, keys in, the screen read back; and the tests that do so.
+
+    @test
+    def a_promise_in_words(place): ...
+
+Each test has a place of its own, which is closed after it. Arguments on the
+command line choose tests by a part of their name."""
 
 import os
 import shlex
 import signal
 import subprocess
+import sys
 import time
+import traceback
 
 DEADLINE = 120  # seconds; generous: the machine may be busy
 
@@ -85,3 +93,41 @@ class Terminal:
             self.tmux("kill-server")
         except (subprocess.SubprocessError, OSError):
             pass
+
+
+TESTS = []
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+def run_one(function, new_place):
+    """What TAP says of it: "ok" and a reason to skip, or "not ok" and a report."""
+    place = new_place()
+    try:
+        function(place)
+        return "ok", "", ""
+    except Missing as missing:
+        return "ok", f" # SKIP {missing}", ""
+    except Exception:
+        return "not ok", "", traceback.format_exc()
+    finally:
+        place.close()
+
+
+def main(new_place, command):
+    if not os.access(command, os.X_OK):
+        print(f"Bail out! {command or 'HOTDEV'} is not built")
+        return 1
+    wanted = sys.argv[1:]
+    tests = [t for t in TESTS if not wanted or any(w in t.__name__ or w in t.__name__.replace("_", " ") for w in wanted)]
+    print(f"1..{len(tests)}")
+    failures = 0
+    for number, each in enumerate(tests, 1):
+        verdict, skip, report = run_one(each, new_place)
+        print("".join(f"# {line}\n" for line in report.splitlines()), end="")
+        print(f"{verdict} {number} - {each.__name__.replace('_', ' ')}{skip}", flush=True)
+        failures += verdict != "ok"
+    return 1 if failures else 0
