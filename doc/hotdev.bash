@@ -4,20 +4,21 @@
 _hotdev()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} first=${COMP_WORDS[1]}
-	local commands="status modules pins errors reload undo redo purge pause resume restart events wait quit"
+	local commands="status modules pins errors diff reload undo redo purge pause resume restart events wait quit"
 	COMPREPLY=()
 	case $prev in
 	--compiler) COMPREPLY=($(compgen -W "auto tcc cc" -- "$cur")); return ;;
 	--on-refuse) COMPREPLY=($(compgen -W "hold restart" -- "$cur")); return ;;
 	--events | --compdb | --socket | --replay | -s) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--project) COMPREPLY=($(compgen -d -- "$cur")); return ;;
-	--keep | --settle | --patience | --timeout) return ;;
+	--keep | --settle | --patience | --prefix | --timeout) return ;;
 	esac
 	if [ "$first" = ctl ] && [ "$COMP_CWORD" -gt 1 ]; then
 		case $prev in
 		wait) COMPREPLY=($(compgen -W "live idle --timeout" -- "$cur")); return ;;
+		quit) COMPREPLY=($(compgen -W "end leave" -- "$cur")); return ;;
 		status | modules | pins | errors) COMPREPLY=($(compgen -W "--json" -- "$cur")); return ;;
-		reload | undo | redo | purge) COMPREPLY=($(compgen -f -X '!*.[ch]' -- "$cur")); return ;;
+		diff | reload | undo | redo | purge) COMPREPLY=($(compgen -f -X '!*.[ch]' -- "$cur")); return ;;
 		esac
 		COMPREPLY=($(compgen -W "$commands -s" -- "$cur"))
 		return
@@ -29,7 +30,7 @@ _hotdev()
 	case $cur in
 	-*)
 		COMPREPLY=($(compgen -W "--plain --events --compiler --compdb --project --on-refuse --keep --settle
-			--patience --socket --ascii --mono --no-mouse --bell --replay --help --version" -- "$cur"))
+			--patience --socket --ascii --mono --no-mouse --bell --notify --prefix --replay --help --version" -- "$cur"))
 		return
 		;;
 	esac

@@ -37,9 +37,10 @@ struct hd_control {
 	int fd;
 	guint source;
 	hd_reloader *reloader;
-	void (*quit)(void *data);
+	void (*quit)(bool leave, void *data);
 	void *data;
 	guint quit_source;
+	bool leave;
 	GPtrArray *clients; /* of client * */
 };
 
@@ -254,6 +255,56 @@ run_errors(client *c, const json_t *arguments)
 	answer_with(c, "errors", hd_report_errors(model_of(c)));
 }
 
+static const hd_module_view *
+module_called(client *c, const char *name)
+{
+	const GPtrArray *modules = hd_model_modules(model_of(c));
+	for (guint i = 0; modules && i < modules->len; i++) {
+		const hd_module_view *module = modules->pdata[i];
+		if (strcmp(module->name, name) == 0 || strcmp(module->path, name) == 0)
+			return module;
+	}
+	return NULL;
+}
+
+/* Argument n as a version: "3" or "v3"; -1: it is none. */
+static int
+version_argument(const json_t *arguments, size_t n, int missing)
+{
+	const char *text = json_string_value(json_array_get(arguments, n));
+	guint64 number;
+	if (!text)
+		return missing;
+	return g_ascii_string_to_unsigned(text + (*text == 'v'), 10, 0, G_MAXINT, &number, NULL) ? (int)number : -1;
+}
+
+/* arguments: the module, then two versions; without them what runs and the one before. */
+static void
+run_diff(client *c, const json_t *arguments)
+{
+	const hd_module_view *module = first(arguments) ? module_called(c, first(arguments)) : NULL;
+	if (!module) {
+		answer_error(c, first(arguments) ? "there is no module of that name" : "diff of which module?");
+		return;
+	}
+	int to = version_argument(arguments, 2, module->live), from = version_argument(arguments, 1, to - 1);
+	GError *error = NULL;
+	char *text = from < 0 || to < 0 ? g_strdup("") : hd_module_difference(module, from, to, &error);
+	if (from < 0 || to < 0)
+		answer_error(c, to == 0 ? "it runs the code that the program started with" : "a version is a number");
+	else if (!text)
+		answer_error(c, error->message);
+	else {
+		char *valid = g_utf8_make_valid(text, -1);
+		json_t *json = json_pack("{s:s, s:i, s:i, s:s}", "module", module->name, "from", from, "to", to, "text",
+					 valid);
+		answer_with(c, "diff", json);
+		g_free(valid);
+	}
+	g_clear_error(&error);
+	g_free(text);
+}
+
 static void
 verdict_reached(bool reached, void *data)
 {
@@ -372,6 +423,37 @@ run_events(client *c, const json_t *arguments)
 	client_send(c, answer_new(true));
 }
 
+static const hd_module_view *
+module_in_state(const hd_model *model, hd_module_state state)
+{
+	const GPtrArray *modules = hd_model_modules(model);
+	for (guint i = 0; modules && i < modules->len; i++)
+		if (((const hd_module_view *)modules->pdata[i])->state == state)
+			return modules->pdata[i];
+	return NULL;
+}
+
+/* Why what was saved is not live; new string. */
+static char *
+why_not_live(const hd_model *model)
+{
+	const hd_module_view *failed = module_in_state(model, HD_MODULE_ERROR);
+	const hd_module_view *held = module_in_state(model, HD_MODULE_HELD);
+	if (hd_model_program_state(model) == HD_PROGRAM_ENDED)
+		return g_strdup("the program has ended");
+	if (hd_model_paused(model))
+		return g_strdup("timed out: hotdev is paused, and saves wait");
+	if (module_in_state(model, HD_MODULE_BUILDING))
+		return g_strdup("timed out: it is still being built");
+	if (failed)
+		return g_strdup_printf("%s does not compile, and the old code runs on; hotdev ctl errors says where",
+				       failed->name);
+	if (held && held->refusal)
+		return g_strdup_printf("%s is held (%s), and the old code runs on: %s", held->name,
+				       hd_refusal_name(held->refusal->code), held->refusal->reason);
+	return g_strdup("timed out");
+}
+
 static void
 waited(bool reached, void *data)
 {
@@ -379,11 +461,12 @@ waited(bool reached, void *data)
 	c->ticket = 0;
 	if (c->state != PENDING)
 		return;
+	char *why = reached ? NULL : why_not_live(model_of(c));
 	if (reached)
 		answer(c, answer_new(true));
 	else
-		answer_error(c, hd_model_program_state(model_of(c)) == HD_PROGRAM_ENDED ? "the program has ended"
-											: "timed out");
+		answer_error(c, why);
+	g_free(why);
 	client_serve(c);
 }
 
@@ -409,15 +492,20 @@ quit_now(gpointer data)
 {
 	hd_control *control = data;
 	control->quit_source = 0;
-	control->quit(control->data);
+	control->quit(control->leave, control->data);
 	return G_SOURCE_REMOVE;
 }
 
 static void
 run_quit(client *c, const json_t *arguments)
 {
-	(void)arguments;
+	const char *what = first(arguments);
 	hd_control *control = c->control;
+	if (what && strcmp(what, "end") != 0 && strcmp(what, "leave") != 0) {
+		answer_error(c, "quit takes end or leave");
+		return;
+	}
+	control->leave = g_strcmp0(what, "leave") == 0;
 	answer(c, answer_new(true));
 	if (!control->quit_source)
 		control->quit_source = g_idle_add(quit_now, control);
@@ -428,6 +516,7 @@ static const command commands[] = {
 	{"modules", 0, run_modules, 0, 0},
 	{"pins", 0, run_pins, 0, 0},
 	{"errors", 0, run_errors, 0, 0},
+	{"diff", 3, run_diff, 0, 0},
 	{"reload", 1, run_reload, 0, KIND(FAILED) | KIND(HELD)},
 	{"undo", 1, run_undo, KIND(UNDONE), KIND(HELD)},
 	{"redo", 1, run_redo, KIND(REDONE), KIND(HELD)},
@@ -438,7 +527,7 @@ static const command commands[] = {
 	{"restart", 0, run_restart, KIND(READY), 0},
 	{"events", 0, run_events, 0, 0},
 	{"wait", 2, run_wait, 0, 0},
-	{"quit", 0, run_quit, 0, 0},
+	{"quit", 1, run_quit, 0, 0},
 };
 
 static void
@@ -526,7 +615,8 @@ accept_client(gint fd, GIOCondition condition, gpointer data)
 /* ---- the socket ---- */
 
 hd_control *
-hd_control_new(const char *path, hd_reloader *reloader, void (*quit)(void *data), void *data, GError **error)
+hd_control_new(const char *path, hd_reloader *reloader, void (*quit)(bool leave, void *data), void *data,
+	       GError **error)
 {
 	char *place = path ? g_strdup(path) : hd_endpoint_own(error);
 	int fd = place ? hd_endpoint_listen(place, error) : -1;

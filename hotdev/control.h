@@ -14,7 +14,7 @@
 typedef struct hd_control hd_control;
 
 /* path NULL: the usual place. quit is called, from the main loop, when a client asks for it. */
-hd_control *hd_control_new(const char *path, hd_reloader *reloader, void (*quit)(void *data), void *data,
+hd_control *hd_control_new(const char *path, hd_reloader *reloader, void (*quit)(bool leave, void *data), void *data,
 			   GError **error);
 /* After the event was given to the other views: what answers promise is written by then. */
 void hd_control_event(hd_control *control, const hd_event *event);

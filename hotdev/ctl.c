@@ -18,6 +18,7 @@ enum { OK = 0, FAILED = 1, USAGE = 2 };
 
 typedef struct {
 	const char *name, *argument; /* argument NULL: takes none */
+	int most;		     /* arguments */
 	bool json;		     /* takes --json */
 	void (*print)(const json_t *answer);
 } ctl_command;
@@ -127,17 +128,50 @@ print_errors(const json_t *answer)
 	}
 }
 
+static void
+print_diff(const json_t *answer)
+{
+	const char *text = json_string_value(json_object_get(json_object_get(answer, "diff"), "text"));
+	char **lines = g_strsplit(text ? text : "", "\n", -1);
+	for (char **line = lines; *line && (line[1] || **line); line++) {
+		/* hd_text_clean makes spaces of tabs, and a patch needs them. */
+		char **pieces = g_strsplit(*line, "\t", -1);
+		for (char **piece = pieces; *piece; piece++) {
+			if (piece > pieces)
+				putchar('\t');
+			print_padded(*piece, "", 0);
+		}
+		putchar('\n');
+		g_strfreev(pieces);
+	}
+	g_strfreev(lines);
+}
+
+/* clang-format off */
 static const ctl_command commands[] = {
-	{"status", NULL, true, print_status}, {"modules", NULL, true, print_modules}, {"pins", NULL, true, print_pins},
-	{"errors", NULL, true, print_errors}, {"reload", "FILE", false, NULL},	      {"undo", "MODULE", false, NULL},
-	{"redo", "MODULE", false, NULL},      {"purge", "MODULE", false, NULL},	      {"migrate", NULL, false, NULL},
-	{"pause", NULL, false, NULL},	      {"resume", NULL, false, NULL},	      {"restart", NULL, false, NULL},
-	{"events", NULL, false, NULL},	      {"wait", "live|idle", false, NULL},     {"quit", NULL, false, NULL},
+	{"status", NULL, 0, true, print_status},
+	{"modules", NULL, 0, true, print_modules},
+	{"pins", NULL, 0, true, print_pins},
+	{"errors", NULL, 0, true, print_errors},
+	{"diff", "MODULE [FROM [TO]]", 3, true, print_diff},
+	{"reload", "FILE", 1, false, NULL},
+	{"undo", "MODULE", 1, false, NULL},
+	{"redo", "MODULE", 1, false, NULL},
+	{"migrate", NULL, 0, false, NULL},
+	{"purge", "MODULE", 1, false, NULL},
+	{"pause", NULL, 0, false, NULL},
+	{"resume", NULL, 0, false, NULL},
+	{"restart", NULL, 0, false, NULL},
+	{"events", NULL, 0, false, NULL},
+	{"wait", "live|idle", 1, false, NULL},
+	{"quit", "end|leave", 1, false, NULL},
 };
+/* clang-format on */
 
 typedef struct {
 	const ctl_command *command;
-	const char *argument, *timeout;
+	const char *arguments[3], *timeout;
+	int count; /* of arguments */
 	bool json;
 } request;
 
@@ -160,6 +194,16 @@ is_seconds(const char *text)
 	return text && end != text && !*end && isfinite(seconds) && seconds >= 0;
 }
 
+/* Where the command is this one: whether its argument, if it has one, is one of two words. */
+static bool
+is_one_of(const request *r, const char *command, const char *one, const char *two)
+{
+	const char *word = r->arguments[0];
+	if (strcmp(r->command->name, command) != 0 || !word || strcmp(word, one) == 0 || strcmp(word, two) == 0)
+		return true;
+	return wrong("%s is not among what this command takes", word);
+}
+
 static bool
 parse_words(request *r, char **words)
 {
@@ -180,34 +224,38 @@ parse_words(request *r, char **words)
 			r->timeout = *words + strlen("--timeout=");
 			if (!is_seconds(r->timeout))
 				return wrong("%s: --timeout takes seconds", *words);
-		} else if (**words == '-' || !r->command->argument || r->argument) {
+		} else if (**words == '-' || r->count == r->command->most) {
 			return wrong("%s is one word too many", *words);
 		} else {
-			r->argument = *words;
+			r->arguments[r->count++] = *words;
 		}
 	}
-	if (is_wait && r->argument && strcmp(r->argument, "live") && strcmp(r->argument, "idle"))
-		return wrong("wait takes live or idle, not %s", r->argument);
-	return true;
+	return is_one_of(r, "wait", "live", "idle") && is_one_of(r, "quit", "end", "leave");
+}
+
+static void
+add_argument(json_t *arguments, const request *r, const char *argument)
+{
+	char *resolved = NULL;
+	/* The other side has another working directory. */
+	if (strcmp(r->command->name, "reload") == 0 && g_file_test(argument, G_FILE_TEST_EXISTS))
+		resolved = realpath(argument, NULL);
+	char *valid = g_utf8_make_valid(resolved ? resolved : argument, -1);
+	json_array_append_new(arguments, json_string(valid));
+	g_free(valid);
+	free(resolved);
 }
 
 static char *
 request_line(const request *r)
 {
 	json_t *json = json_object(), *arguments = json_array();
-	const char *argument = r->argument ? r->argument : r->timeout ? "live" : NULL;
-	char *resolved = NULL;
-	/* The other side has another working directory. */
-	if (argument && strcmp(r->command->name, "reload") == 0 && g_file_test(argument, G_FILE_TEST_EXISTS))
-		argument = resolved = realpath(argument, NULL);
-	if (argument) {
-		char *valid = g_utf8_make_valid(argument, -1);
-		json_array_append_new(arguments, json_string(valid));
-		g_free(valid);
-	}
+	for (int i = 0; i < r->count; i++)
+		add_argument(arguments, r, r->arguments[i]);
+	if (r->timeout && !r->count)
+		json_array_append_new(arguments, json_string("live"));
 	if (r->timeout)
 		json_array_append_new(arguments, json_string(r->timeout));
-	free(resolved);
 	json_object_set_new(json, "v", json_integer(1));
 	json_object_set_new(json, "command", json_string(r->command->name));
 	json_object_set_new(json, "arguments", arguments);

@@ -14,6 +14,8 @@ struct hd_journal_model {
 	pid_t pid;
 	hd_program_state state;
 	int exit_status, generation;
+	bool polling; /* what the watcher said of itself */
+	int overflows;
 };
 
 /* The view comes first: an array of these is an array of views. */
@@ -208,6 +210,8 @@ apply_change(hd_journal_model *model, const hd_event *event, const hd_module_cha
 		hd_version_view *other = m->versions->pdata[i];
 		other->undone = other->version > change->version && event->kind == HD_EVENT_UNDONE;
 	}
+	/* What libtcc made live is built again, and said to be promoted or, by a warning, not. */
+	m->view.promoting = event->kind == HD_EVENT_LIVE && g_strcmp0(change->compiler, "tcc") == 0;
 	m->view.live = change->version;
 	m->view.disk = event->kind == HD_EVENT_UNDONE ? change->version + 1 : change->version;
 	m->view.compiler = version->compiler;
@@ -323,6 +327,34 @@ apply_purged(hd_journal_model *model, const hd_event *event)
 	}
 }
 
+/* The module that is part of the program and whose source it is: the file may be named in full. NULL: none. */
+static module *
+module_of_file(const hd_journal_model *model, const char *file)
+{
+	for (guint i = 0; i < model->modules->len; i++) {
+		module *m = model->modules->pdata[i];
+		gsize length = strlen(file), own = strlen(m->view.name);
+		if (g_str_has_suffix(file, m->view.name) && (length == own || file[length - own - 1] == '/'))
+			return m;
+	}
+	return NULL;
+}
+
+static void
+apply_warning(hd_journal_model *model, const hd_event *event)
+{
+	const char *code = event->code ? event->code : "";
+	module *m = event->where.file ? module_of_file(model, event->where.file) : NULL;
+	if (m && strcmp(code, "missing") == 0)
+		m->view.state = HD_MODULE_MISSING;
+	else if (m && strcmp(code, "not-promoted") == 0)
+		m->view.promoting = false;
+	else if (strcmp(code, "polling") == 0)
+		model->polling = true;
+	else if (strcmp(code, "overflow") == 0)
+		model->overflows++;
+}
+
 void
 hd_journal_model_apply(hd_journal_model *model, const hd_event *event)
 {
@@ -357,8 +389,10 @@ hd_journal_model_apply(hd_journal_model *model, const hd_event *event)
 	case HD_EVENT_PROCESS:
 		apply_process(model, event);
 		break;
-	case HD_EVENT_CRASHED:
 	case HD_EVENT_WARNING:
+		apply_warning(model, event);
+		break;
+	case HD_EVENT_CRASHED:
 	case HD_EVENT_COUNT:
 		break;
 	}
@@ -375,6 +409,8 @@ hd_journal_model_snapshot(const hd_journal_model *model, tui_snapshot *snapshot)
 		.exit_status = model->exit_status,
 		.generation = model->generation,
 		.idle = true,
+		.watcher = json_pack("{s:s, s:i}", "state", model->polling ? "polling" : "ok", "overflows",
+				     model->overflows),
 	};
 }
 

@@ -8,6 +8,7 @@ hotdev_libviews_a_SOURCES = \
 	hotdev/journal.c hotdev/journal.h \
 	hotdev/journal_model.c hotdev/journal_model.h \
 	hotdev/jsonl.c hotdev/jsonl.h \
+	hotdev/notify.c hotdev/notify.h \
 	hotdev/options.c hotdev/options.h \
 	hotdev/plain.c hotdev/plain.h \
 	hotdev/pty.c hotdev/pty.h \

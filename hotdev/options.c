@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { FLAG, NUMBER, STRING, CHOICE, KIND } row_type;
+typedef enum { FLAG, NUMBER, STRING, CHOICE, KEY, KIND } row_type;
 
 typedef struct {
 	const char *name;     /* without dashes */
@@ -30,33 +30,31 @@ typedef struct {
 /* CHOICE: the argument's words, in the order of the enum, between bars.
  * clang-format off */
 static const row rows[] = {
-	{"plain", NULL, "no dashboard: one line an event on standard error", FLAG, AT(plain), 0, 0, RUN},
-	{"events", "FILE", "append every event to FILE, one JSON object a line (- is standard output)", STRING,
-	 AT(events), 0, 0, RUN},
-	{"compiler", "auto|tcc|cc", "auto: libtcc at once, the program's own compiler behind it", CHOICE, AT(compiler),
-	 0, 0, RUN | DOCTOR},
-	{"compdb", "FILE", "the compilation database (nearest compile_commands.json)", STRING, AT(compdb), 0, 0,
+	{"plain", NULL, "no dashboard: a line an event on standard error", FLAG, AT(plain), 0, 0, RUN},
+	{"events", "FILE", "append every event to FILE as JSON (- is stdout)", STRING, AT(events), 0, 0, RUN},
+	{"compiler", "auto|tcc|cc", "auto: libtcc at once, the program's own cc behind it", CHOICE, AT(compiler), 0, 0,
 	 RUN | DOCTOR},
-	{"project", "DIR", "the root that is watched and that modules are named from", STRING, AT(project), 0, 0,
+	{"compdb", "FILE", "the compilation database, compile_commands.json", STRING, AT(compdb), 0, 0, RUN | DOCTOR},
+	{"project", "DIR", "the folder watched, and that modules are named from", STRING, AT(project), 0, 0,
 	 RUN | DOCTOR},
 	{"on-refuse", "hold|restart", "what a refused edit does (hold)", CHOICE, AT(restart_on_refuse), 0, 0, RUN},
 	{"keep", "N", "versions of a module to keep for undo (8)", NUMBER, AT(keep), 1, 1000, RUN},
-	{"settle", "MS", "how long files must be quiet before they go live (3)", NUMBER, AT(settle_ms), 0, 10000, RUN},
-	{"patience", "MS", "how long to wait for a moment that suits all changed functions (20)", NUMBER,
-	 AT(patience_ms), 0, 600000, RUN},
-	{"typed-heap", NULL, "typed pointers lead to every object whose shape an edit changes", FLAG, AT(typed_heap), 0,
-	 0, RUN},
+	{"settle", "MS", "how long files must be quiet to go live (3)", NUMBER, AT(settle_ms), 0, 10000, RUN},
+	{"patience", "MS", "how long to wait for no thread to be in the way (20)", NUMBER, AT(patience_ms), 0, 600000,
+	 RUN},
+	{"typed-heap", NULL, "types lead to every object on the heap (ctl migrate)", FLAG, AT(typed_heap), 0, 0, RUN},
 	{"socket", "PATH", "the control socket (one per running hotdev)", STRING, AT(socket), 0, 0, RUN | CTL},
 	{"ascii", NULL, "draw with ASCII only", FLAG, AT(ascii), 0, 0, RUN},
-	{"mono", NULL, "no colours (NO_COLOR in the environment does the same)", FLAG, AT(mono), 0, 0, RUN},
-	{"no-mouse", NULL, "leave the mouse to the terminal", FLAG, AT(no_mouse), 0, 0, RUN},
+	{"mono", NULL, "without colours (as NO_COLOR)", FLAG, AT(mono), 0, 0, RUN},
 	{"bell", NULL, "ring when an edit fails or is held", FLAG, AT(bell), 0, 0, RUN},
-	{"replay", "FILE", "show a journal (--events) in the dashboard, without a program", STRING, AT(replay), 0, 0,
-	 RUN},
+	{"notify", NULL, "tell the desktop", FLAG, AT(notify), 0, 0, RUN},
+	{"no-mouse", NULL, "leave the mouse to the terminal", FLAG, AT(no_mouse), 0, 0, RUN},
+	{"prefix", "KEY", "the key that leaves the program's terminal (^])", KEY, AT(prefix), 0, 0, RUN},
+	{"replay", "FILE", "show a journal (of --events), without a program", STRING, AT(replay), 0, 0, RUN},
 	{"json", NULL, NULL, FLAG, AT(json), 0, 0, DOCTOR},
 	{"quick", NULL, NULL, FLAG, AT(quick), 0, 0, DOCTOR},
-	{"help", NULL, "show this help", KIND, 0, HD_COMMAND_HELP, 0, RUN | DOCTOR | CTL},
-	{"version", NULL, "show the version", KIND, 0, HD_COMMAND_VERSION, 0, RUN | DOCTOR | CTL},
+	{"help", NULL, "this help", KIND, 0, HD_COMMAND_HELP, 0, RUN | DOCTOR | CTL},
+	{"version", NULL, "the version", KIND, 0, HD_COMMAND_VERSION, 0, RUN | DOCTOR | CTL},
 };
 /* clang-format on */
 
@@ -115,6 +113,19 @@ set_choice(hd_options *options, const row *r, const char *value, GError **error)
 	return true;
 }
 
+/* "^A" to "^_"; a program can do without one of them, and cannot without other keys. */
+static bool
+set_key(int *out, const row *r, const char *value, GError **error)
+{
+	char letter = g_ascii_toupper(value[0] == '^' ? value[1] : 0);
+	if (letter < 'A' || letter > '_' || value[2] || strchr("CIJMQSZ[", letter))
+		return usage_error(error,
+				   "--%s takes a control key that terminals leave alone, as ^A or ^], not \"%s\"",
+				   r->name, value);
+	*out = letter & 0x1f;
+	return true;
+}
+
 static bool
 set_row(hd_options *options, const row *r, const char *value, GError **error)
 {
@@ -133,6 +144,8 @@ set_row(hd_options *options, const row *r, const char *value, GError **error)
 		return true;
 	case NUMBER:
 		return set_number((int *)member, r, value, error);
+	case KEY:
+		return set_key((int *)member, r, value, error);
 	case CHOICE:
 		return set_choice(options, r, value, error);
 	}
@@ -171,7 +184,7 @@ parse_option(hd_options *options, hd_command_kind kind, char **argv, int *at, GE
 bool
 hd_options_parse(hd_options *options, int argc, char **argv, GError **error)
 {
-	*options = (hd_options){.keep = 8, .settle_ms = 3, .patience_ms = 20};
+	*options = (hd_options){.keep = 8, .settle_ms = 3, .patience_ms = 20, .prefix = ']' & 0x1f};
 	hd_command_kind kind = HD_COMMAND_RUN;
 	int at = 1;
 	if (argc > 1 && strcmp(argv[1], "doctor") == 0)
@@ -204,23 +217,38 @@ hd_options_parse(hd_options *options, int argc, char **argv, GError **error)
 	return true;
 }
 
+static char *
+shown(const row *r)
+{
+	return g_strdup_printf("--%s%s%s", r->name, r->argument ? " " : "", r->argument ? r->argument : "");
+}
+
+/* Fits a terminal of 80 by 24: neighbours that are short share a line. */
 char *
 hd_options_help(void)
 {
-	GString *help =
-		g_string_new("Usage: hotdev [OPTION]... [--] PROGRAM [ARG]...   run PROGRAM, reload what is saved\n"
-			     "       hotdev doctor [--json] PROGRAM             say what can be reloaded, and why not\n"
-			     "       hotdev ctl [-s SOCKET] COMMAND [ARG]...    speak to a running hotdev\n\n");
+	enum { LEFT = 25, WIDTH = 79 };
+	GString *help = g_string_new("Usage: hotdev [OPTION]... [--] PROGRAM [ARG]...  run it, reload what is saved\n"
+				     "       hotdev doctor [--json] [--quick] PROGRAM  what can be reloaded, why not\n"
+				     "       hotdev ctl [-s SOCKET] COMMAND [ARG]...   speak to a running hotdev\n");
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		const row *next = i + 1 < G_N_ELEMENTS(rows) ? &rows[i + 1] : NULL;
 		if (!rows[i].help)
 			continue;
-		char *left = g_strdup_printf("--%s%s%s", rows[i].name, rows[i].argument ? " " : "",
-					     rows[i].argument ? rows[i].argument : "");
-		g_string_append_printf(help, "  %-24s %s\n", left, rows[i].help);
+		char *left = shown(&rows[i]), *both = NULL, *text = NULL;
+		if (next && next->help && !rows[i].argument && !next->argument) {
+			both = g_strdup_printf("%s, --%s", left, next->name);
+			text = g_strdup_printf("%s; %s", rows[i].help, next->help);
+		}
+		bool share = both && strlen(both) < LEFT - 2 && strlen(text) <= WIDTH - LEFT - 2;
+		g_string_append_printf(help, "  %-*s%s\n", LEFT, share ? both : left, share ? text : rows[i].help);
+		i += share;
 		g_free(left);
+		g_free(both);
+		g_free(text);
 	}
-	g_string_append(help, "\nctl commands: status, modules, pins, errors (each with --json), reload [FILE],\n"
-			      "undo [MODULE], redo [MODULE], migrate, purge [MODULE], pause, resume, restart,\n"
-			      "events, wait [--timeout S] [live|idle], quit. More: man hotdev\n");
+	g_string_append(help, "ctl: status, modules, pins, errors, diff MODULE [V [V]] (each with --json),\n"
+			      "reload [FILE], undo|redo|purge [MODULE], pause, resume, restart, events,\n"
+			      "wait [--timeout S] [live|idle], quit [end|leave]. More: man hotdev\n");
 	return g_string_free(help, FALSE);
 }

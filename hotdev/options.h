@@ -19,7 +19,8 @@ typedef enum {
 typedef struct {
 	hd_command_kind kind;
 	/* run, replay */
-	bool plain, ascii, mono, no_mouse, bell;
+	bool plain, ascii, mono, no_mouse, bell, notify;
+	int prefix; /* a control character */
 	bool restart_on_refuse;
 	int compiler; /* hd_compiler_choice */
 	bool typed_heap;

@@ -12,6 +12,7 @@
 #include "hotdev/control.h"
 #include "hotdev/journal.h"
 #include "hotdev/journal_model.h"
+#include "hotdev/notify.h"
 #include "hotdev/plain.h"
 #include "hotdev/pty.h"
 #include "tui/tui.h"
@@ -90,6 +91,8 @@ heard(hd_event *event, void *data)
 		tui_event(s->dashboard, event);
 	else
 		hd_plain_write(event, hd_model_project(hd_reloader_model(s->reloader)), s->ascii);
+	if (s->options->notify)
+		hd_notify(event, s->options->arguments[0]);
 	if (s->control)
 		hd_control_event(s->control, event);
 	if (event->kind == HD_EVENT_PROCESS && !s->check)
@@ -123,6 +126,23 @@ quit(void *data)
 	g_timeout_add(END_MS, end_late, s);
 	if (!s->check)
 		s->check = g_idle_add(check_end, s);
+}
+
+static void
+leave(session *s)
+{
+	s->quitting = true;
+	s->status = 0;
+	g_main_loop_quit(s->loop);
+}
+
+static void
+quit_as_told(bool left_running, void *data)
+{
+	if (left_running)
+		leave(data);
+	else
+		quit(data);
 }
 
 static gboolean
@@ -180,13 +200,7 @@ run_command(void *data, tui_command command, const char *argument, GError **erro
 		hd_reloader_pause(s->reloader, !hd_model_paused(hd_reloader_model(s->reloader)));
 		return true;
 	case TUI_QUIT:
-		if (strcmp(argument, "end") == 0) {
-			quit(s);
-		} else {
-			s->quitting = true;
-			s->status = 0;
-			g_main_loop_quit(s->loop);
-		}
+		quit_as_told(strcmp(argument, "leave") == 0, s);
 		return true;
 	case TUI_COMMAND_COUNT:
 		break;
@@ -205,6 +219,7 @@ dashboard_new(const hd_options *options, tui_source source, int terminal)
 		.mono = options->mono || (no_color && *no_color),
 		.mouse = !options->no_mouse,
 		.bell = options->bell,
+		.prefix = (gunichar)options->prefix,
 		.name = options->events,
 	};
 	return tui_new(&settings);
@@ -291,7 +306,7 @@ static void
 open_control(session *s)
 {
 	GError *error = NULL;
-	s->control = hd_control_new(s->options->socket, s->reloader, quit, s, &error);
+	s->control = hd_control_new(s->options->socket, s->reloader, quit_as_told, s, &error);
 	if (s->control)
 		return;
 	say(error->message);
@@ -357,6 +372,8 @@ session_open(session *s, hd_reloader_options *reloader, GError **error)
 			    "events on standard output and a dashboard on it do not go together: add --plain");
 		return false;
 	}
+	if (options->notify && !hd_notify_possible(error))
+		return false;
 	if (options->events && !(s->journal = hd_journal_open(options->events, error)))
 		return false;
 	if (wants_dashboard(options) && !open_terminal(s, error))

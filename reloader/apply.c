@@ -443,6 +443,19 @@ change_of(const hd_version_view *version, const hd_module *module)
 	return change;
 }
 
+/* What the program was built of, where that is known. */
+static void
+keep_original(const hd_reloader *r, const hd_copy *copy)
+{
+	hd_module *module = copy->module;
+	if (module->view.original || !copy->unit || copy->stale || g_hash_table_contains(r->unknown, module->path))
+		return;
+	GBytes *text = g_hash_table_lookup(r->originals, module->path);
+	if (!text)
+		text = g_hash_table_lookup(r->texts, module->path);
+	module->view.original = text ? g_bytes_ref(text) : NULL;
+}
+
 static hd_version_view *
 version_for(hd_update *update, hd_job *job, int transaction)
 {
@@ -461,6 +474,7 @@ version_for(hd_update *update, hd_job *job, int transaction)
 	version->compiler = g_strdup(job->result->compiler ? job->result->compiler : "cc");
 	GBytes *text = g_hash_table_lookup(update->reloader->texts, module->path);
 	version->text = text ? g_bytes_ref(text) : NULL;
+	keep_original(update->reloader, job->copy);
 	return version;
 }
 

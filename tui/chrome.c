@@ -86,25 +86,35 @@ draw_program_bar(const tui *t, const counts *c)
 }
 
 static void
+append_watcher(GString *line, const json_t *watcher)
+{
+	const char *state = json_string_value(json_object_get(watcher, "state"));
+	const json_t *folders = json_object_get(watcher, "folders");
+	int overflows = (int)json_integer_value(json_object_get(watcher, "overflows"));
+	g_string_append_printf(line, " watch %s", state ? state : "-");
+	if (folders)
+		g_string_append_printf(line, ", %d folder%s", (int)json_integer_value(folders),
+				       json_integer_value(folders) == 1 ? "" : "s");
+	if (overflows)
+		g_string_append_printf(line, ", overflow %d", overflows);
+}
+
+static void
 draw_watch_bar(const tui *t, const counts *c)
 {
-	GString *left = g_string_new(" watch ");
+	GString *left = g_string_new(NULL);
 	const char *state = json_string_value(json_object_get(t->now.watcher, "state"));
-	g_string_append(left, state ? state : "-");
-	if (t->now.watcher)
-		g_string_append_printf(left, " %d dirs",
-				       (int)json_integer_value(json_object_get(t->now.watcher, "folders")));
+	append_watcher(left, t->now.watcher);
 	if (t->last_saved) {
 		char *age = tui_age(t->last_saved_us);
-		g_string_append_printf(left, ", last %s %s ago", t->last_saved, age);
+		g_string_append_printf(left, " | last save %s, %s ago", t->last_saved, age);
 		g_free(age);
+	} else if (t->now.state == HD_PROGRAM_RUNNING && t->terminal) {
+		g_string_append(left, " | edit a source and save it: it goes live");
 	}
-	if (t->now.watcher)
-		g_string_append_printf(left, ", overflow %d",
-				       (int)json_integer_value(json_object_get(t->now.watcher, "overflows")));
 	if (c->building)
 		g_string_append_printf(left, " | building %u", c->building);
-	else
+	else if (t->last_saved)
 		g_string_append_printf(left, " | build %s", t->now.idle ? "idle" : "busy");
 	if (t->options.name)
 		g_string_append_printf(left, " | journal %s", t->options.name);
@@ -121,9 +131,12 @@ draw_bottom(const tui *t)
 		screen_text(row, 0, t->columns, STYLE_BAR_BAD,
 			    " Quit: e end the program | l leave it running | Esc stay");
 	} else if (t->mode == MODE_PROMPT) {
-		char *line = g_strdup_printf("%c%s", t->prompt_kind, tui_prompt_text(t->prompt));
+		static const char *const kinds[] = {
+			[PROMPT_FILTER] = "/", [PROMPT_SEARCH] = "search: ", [PROMPT_COMMAND] = ":"};
+		const char *kind = kinds[t->prompt_kind];
+		char *line = g_strconcat(kind, tui_prompt_text(t->prompt), NULL);
 		screen_text(row, 0, t->columns, STYLE_NORMAL, line);
-		screen_cursor(row, MIN(1 + tui_prompt_cursor(t->prompt), t->columns - 1));
+		screen_cursor(row, MIN((int)strlen(kind) + tui_prompt_cursor(t->prompt), t->columns - 1));
 		g_free(line);
 	} else if (t->message && g_get_real_time() < t->message_until_us) {
 		screen_text(row, 0, t->columns, STYLE_BUSY, t->message);
@@ -133,7 +146,7 @@ draw_bottom(const tui *t)
 		screen_text(row, 0, t->columns, STYLE_BUSY, line);
 		g_free(line);
 	} else {
-		char *hints = tui_hints(t);
+		char *hints = tui_hints(t, t->columns);
 		screen_text(row, 0, t->columns, STYLE_DIM, hints);
 		g_free(hints);
 	}
@@ -160,9 +173,9 @@ tui_draw_help(tui *t)
 	int count_lines = (int)g_strv_length(lines), room = MAX(t->rows - 2, 1);
 	/* In columns when they do not fit one below the other. */
 	int columns = MAX(1, MIN((count_lines + room - 1) / room, t->columns / 38));
-	int width = (t->columns - 2) / columns;
-	for (int i = 0; i < count_lines && i < room * columns; i++)
-		screen_text(1 + i % room, 1 + i / room * width, width - 1, STYLE_NORMAL, lines[i]);
+	int width = (t->columns - 2) / columns, deep = MIN((count_lines + columns - 1) / columns, room);
+	for (int i = 0; i < count_lines && i < deep * columns; i++)
+		screen_text(1 + i % deep, 1 + i / deep * width, width - 1, STYLE_NORMAL, lines[i]);
 	g_strfreev(lines);
 	g_free(text);
 }
@@ -206,7 +219,9 @@ tui_draw_terminal(tui *t)
 	tui_terminal_resize(t->terminal, t->rows, t->columns);
 	tui_terminal_draw(t->terminal, &area, true);
 	if (t->notice && g_get_real_time() < t->notice_until_us) {
-		char *line = g_strdup_printf(" %s | Ctrl-] dashboard", t->notice);
+		char *prefix = tui_prefix_name(t);
+		char *line = g_strdup_printf(" %s | %s dashboard", t->notice, prefix);
+		g_free(prefix);
 		screen_text(t->rows - 1, 0, t->columns, t->notice_style, line);
 		g_free(line);
 	}

@@ -8,6 +8,13 @@
 
 #include <string.h>
 
+void
+tui_detail_line_free(void *line)
+{
+	g_free(((detail_line *)line)->text);
+	g_free(line);
+}
+
 static void add(tui *t, tui_style style, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
 static void
@@ -18,8 +25,63 @@ add(tui *t, tui_style style, const char *format, ...)
 	detail_line *line = g_new(detail_line, 1);
 	line->text = g_strdup_vprintf(format, ap);
 	line->style = style;
+	line->whole = false;
 	va_end(ap);
 	g_ptr_array_add(t->detail, line);
+}
+
+/* The line that was added last is not wrapped. */
+static void
+keep_whole(tui *t)
+{
+	((detail_line *)t->detail->pdata[t->detail->len - 1])->whole = true;
+}
+
+/* The end of what fits into this many columns: after a space where there is one. */
+static const char *
+break_at(const char *text, int width)
+{
+	const char *at = text, *space = NULL;
+	for (int used = 0; *at; at = g_utf8_next_char(at)) {
+		used += hd_text_character_width(g_utf8_get_char(at));
+		if (used > width)
+			return space ? space : at > text ? at : g_utf8_next_char(at);
+		if (*at == ' ')
+			space = at + 1;
+	}
+	return at;
+}
+
+/* Lines that are too long go on below, further in. */
+static void
+wrap_lines(tui *t, int width)
+{
+	GPtrArray *wrapped = g_ptr_array_new_with_free_func(tui_detail_line_free);
+	for (guint i = 0; i < t->detail->len; i++) {
+		detail_line *line = t->detail->pdata[i];
+		int indent = MIN((int)strspn(line->text, " ") + 4, width / 2);
+		char *clean = hd_text_clean(line->text, -1);
+		const char *rest = break_at(clean, width);
+		bool fits = line->whole || !*rest;
+		if (!fits) {
+			g_free(line->text);
+			line->text = g_strndup(clean, (gsize)(rest - clean));
+		}
+		g_ptr_array_add(wrapped, line);
+		while (!fits && *rest) {
+			const char *end = break_at(rest, width - indent);
+			detail_line *more = g_new(detail_line, 1);
+			*more = (detail_line){g_strdup_printf("%*s%.*s", indent, "", (int)(end - rest), rest),
+					      line->style, false};
+			g_ptr_array_add(wrapped, more);
+			rest = end;
+		}
+		g_free(clean);
+	}
+	/* They live on in the new array. */
+	g_ptr_array_set_free_func(t->detail, NULL);
+	g_ptr_array_unref(t->detail);
+	t->detail = wrapped;
 }
 
 static const char *
@@ -51,9 +113,8 @@ troubled(const tui *t)
 const hd_module_view *
 tui_detail_module(const tui *t)
 {
-	if (t->subject == DETAIL_THREAD)
-		return NULL;
-	for (guint i = 0; t->subject == DETAIL_MODULE && t->now.modules && i < t->now.modules->len; i++) {
+	bool chosen = t->subject == DETAIL_MODULE || t->subject == DETAIL_DIFFERENCE;
+	for (guint i = 0; chosen && t->now.modules && i < t->now.modules->len; i++) {
 		const hd_module_view *module = t->now.modules->pdata[i];
 		if (t->chosen_module && strcmp(module->name, t->chosen_module) == 0)
 			return module;
@@ -64,7 +125,7 @@ tui_detail_module(const tui *t)
 bool
 tui_detail_wanted(const tui *t)
 {
-	return t->subject == DETAIL_THREAD || tui_detail_module(t);
+	return t->subject == DETAIL_THREAD || t->subject == DETAIL_EVENT || tui_detail_module(t);
 }
 
 /* ---- a module ---- */
@@ -86,8 +147,11 @@ add_source(tui *t, const hd_position *where)
 			continue;
 		bool here = line == where->line;
 		add(t, here ? STYLE_NORMAL : STYLE_DIM, "%s%5d | %s", here ? "> " : "  ", line, text);
-		if (here && caret >= 0)
+		keep_whole(t);
+		if (here && caret >= 0) {
 			add(t, STYLE_BAD, "        | %*s^", caret, "");
+			keep_whole(t);
+		}
 		g_free(text);
 	}
 }
@@ -112,8 +176,10 @@ static void
 add_raw(tui *t, const char *raw)
 {
 	char **lines = g_strsplit(raw, "\n", -1);
-	for (char **line = lines; *line; line++)
+	for (char **line = lines; *line; line++) {
 		add(t, STYLE_NORMAL, "%s", *line);
+		keep_whole(t);
+	}
 	g_strfreev(lines);
 }
 
@@ -224,7 +290,7 @@ add_command(tui *t, const hd_module_view *module)
 {
 	if (module->unreloadable)
 		add(t, STYLE_BUSY, "cannot be reloaded: %s", module->unreloadable);
-	if (module->not_instant)
+	if (module->not_instant && module->state != HD_MODULE_ERROR)
 		add(t, STYLE_NORMAL, "not built by libtcc: %s", module->not_instant);
 	if (!module->command)
 		return;
@@ -303,22 +369,139 @@ build_thread(tui *t, const process_row *row)
 		    "the old frame runs on until it returns; a loop that never does: move its body into a function");
 }
 
+/* ---- what two versions differ in ---- */
+
+static tui_style
+difference_style(const char *line)
+{
+	if (g_str_has_prefix(line, "+++") || g_str_has_prefix(line, "---") || g_str_has_prefix(line, "@@"))
+		return STYLE_HEADING;
+	return *line == '+' ? STYLE_GOOD : *line == '-' ? STYLE_BAD : STYLE_NORMAL;
+}
+
+/* Columns count from behind the sign. */
+static char *
+expand_tabs(const char *line)
+{
+	GString *text = g_string_new(NULL);
+	for (gsize column = 0; *line; line++) {
+		if (*line != '\t') {
+			g_string_append_c(text, *line);
+			column += ((guchar)*line & 0xc0) != 0x80;
+			continue;
+		}
+		do
+			g_string_append_c(text, ' ');
+		while (column++ % 8 != 0);
+	}
+	return g_string_free(text, FALSE);
+}
+
+static void
+build_difference(tui *t, const hd_module_view *module)
+{
+	GError *error = NULL;
+	char *text = hd_module_difference(module, t->diff_from, t->diff_to, &error);
+	t->detail_title = g_strdup_printf("%s  v%d -> v%d", module->name, t->diff_from, t->diff_to);
+	t->detail_right = g_strdup("< > from, { } to");
+	hd_position top = {(char *)module->name, 1, 0};
+	set_where(t, &top);
+	char **lines = g_strsplit(text ? text : "", "\n", -1);
+	/* The first two name the versions, which the title does. */
+	for (guint i = 2, count = g_strv_length(lines); i < count && (lines[i + 1] || *lines[i]); i++) {
+		char *expanded = expand_tabs(lines[i]);
+		add(t, difference_style(lines[i]), "%s", expanded);
+		keep_whole(t);
+		g_free(expanded);
+	}
+	g_strfreev(lines);
+	if (error)
+		add(t, STYLE_BUSY, "%s", error->message);
+	else if (!*text)
+		add(t, STYLE_NORMAL, "%s is the same in both: what changed is in a file that it includes",
+		    module->name);
+	g_clear_error(&error);
+	g_free(text);
+}
+
+static bool
+has_version(const hd_module_view *module, int version)
+{
+	return hd_module_text(module, version) != NULL;
+}
+
+void
+tui_show_difference(tui *t)
+{
+	const hd_module_view *module = tui_detail_module(t);
+	if (!module || t->focus == PANE_MODULES)
+		module = tui_chosen_module(t);
+	if (!module)
+		return;
+	int newest = module->live;
+	for (guint i = 0; module->versions && i < module->versions->len; i++)
+		newest = MAX(newest, ((const hd_version_view *)module->versions->pdata[i])->version);
+	if (newest == 0) {
+		tui_say(t, "%s runs what the program started with: there is nothing to compare", module->name);
+		return;
+	}
+	g_free(t->chosen_module);
+	t->chosen_module = g_strdup(module->name);
+	t->subject = DETAIL_DIFFERENCE;
+	t->diff_to = module->live ? module->live : newest;
+	t->diff_from = t->diff_to - 1;
+	while (t->diff_from > 0 && !has_version(module, t->diff_from))
+		t->diff_from--;
+	t->panes[PANE_DETAIL].top = 0;
+	t->detail_stale = true;
+}
+
+void
+tui_move_difference(tui *t, bool newer, int step)
+{
+	const hd_module_view *module = t->subject == DETAIL_DIFFERENCE ? tui_detail_module(t) : NULL;
+	int *side = newer ? &t->diff_to : &t->diff_from;
+	for (int version = *side + step; module && version >= 0 && version <= 10000; version += step) {
+		if (!has_version(module, version))
+			continue;
+		*side = version;
+		t->detail_stale = true;
+		return;
+	}
+}
+
+/* ---- an event ---- */
+
+static void
+build_event(tui *t)
+{
+	t->detail_title = g_strdup("event");
+	add(t, STYLE_NORMAL, "%s", t->told_detail);
+}
+
 void
 tui_build_detail(tui *t)
 {
 	tui_pane *pane = &t->panes[PANE_DETAIL];
-	if (!t->detail_stale)
+	int width = MAX(t->columns - 2, 10);
+	if (!t->detail_stale && width == t->detail_width)
 		return;
 	t->detail_stale = false;
+	t->detail_width = width;
 	g_ptr_array_set_size(t->detail, 0);
 	g_clear_pointer(&t->detail_title, g_free);
 	g_clear_pointer(&t->detail_right, g_free);
 	hd_position_clear(&t->detail_where);
 	const hd_module_view *module = tui_detail_module(t);
 	const process_row *row = t->subject == DETAIL_THREAD ? tui_chosen_process(t) : NULL;
-	if (module)
+	if (module && t->subject == DETAIL_DIFFERENCE)
+		build_difference(t, module);
+	else if (module)
 		build_module(t, module);
 	else if (row)
 		build_thread(t, row);
+	else if (t->subject == DETAIL_EVENT)
+		build_event(t);
+	wrap_lines(t, width);
 	pane->count = (int)t->detail->len;
 }

@@ -14,10 +14,12 @@ typedef enum { PANE_MODULES, PANE_PROCESSES, PANE_DETAIL, PANE_OUTPUT, PANE_EVEN
 
 typedef struct {
 	tui_area area; /* with its border; rows 0: not shown */
+	int heading;   /* rows of it, below the border */
 	int count;     /* rows that there are */
 	int top;       /* the first that is shown */
 	int selected;
 	char *filter; /* NULL: none */
+	char *sought; /* what was searched for last; NULL: nothing */
 } tui_pane;
 
 typedef enum {
@@ -30,7 +32,8 @@ typedef enum {
 	MODE_EDITOR,
 } tui_mode;
 
-typedef enum { SORT_NAME, SORT_STATE, SORT_LAST, SORT_COUNT } module_sort;
+/* By state: what needs somebody first, then by name. */
+typedef enum { SORT_STATE, SORT_NAME, SORT_LAST, SORT_COUNT } module_sort;
 
 typedef struct {
 	const hd_process_view *process;
@@ -47,6 +50,7 @@ typedef struct {
 typedef struct {
 	char *text; /* owned */
 	tui_style style;
+	bool whole; /* it is cut, not wrapped: columns matter in it */
 } detail_line;
 
 typedef struct {
@@ -76,7 +80,10 @@ struct tui {
 	char *chosen_module; /* under the cursor, whatever moves */
 	pid_t chosen_tid;
 	/* detail */
-	enum { DETAIL_TROUBLE, DETAIL_MODULE, DETAIL_THREAD } subject;
+	enum { DETAIL_TROUBLE, DETAIL_MODULE, DETAIL_THREAD, DETAIL_DIFFERENCE, DETAIL_EVENT } subject;
+	int diff_from, diff_to; /* versions */
+	char *told_detail;	/* the event that the detail is about */
+	int detail_width;	/* that its lines were wrapped for */
 	char *detail_title, *detail_right;
 	hd_position detail_where; /* what `e` opens */
 	int error_shown;	  /* of the module's diagnostics, from 0 */
@@ -93,7 +100,7 @@ struct tui {
 	gint64 message_until_us;
 	/* input */
 	tui_prompt *prompt;
-	char prompt_kind;	/* '/' or ':' */
+	enum { PROMPT_FILTER, PROMPT_SEARCH, PROMPT_COMMAND } prompt_kind;
 	tui_terminal *terminal; /* NULL: none */
 	bool was_full, entered_by_itself;
 	guint redraw, tick, input, resize, editor;
@@ -109,11 +116,15 @@ void tui_leave_terminal(tui *t);
 
 /* layout.c */
 void tui_layout(tui *t);
-int tui_pane_room(const tui_pane *pane); /* rows inside the border */
+int tui_pane_room(const tui_pane *pane); /* rows for its contents */
 void tui_pane_clamp(tui_pane *pane);
 
 /* panes.c */
-void tui_build_rows(tui *t);
+/* Before the layout, which depends on them; and those that depend on the layout. */
+void tui_build_lists(tui *t);
+void tui_build_texts(tui *t);
+/* The text of a row, for searching; new string. */
+char *tui_row_text(const tui *t, pane_kind kind, int row);
 void tui_draw_panes(tui *t);
 const hd_module_view *tui_chosen_module(const tui *t);
 const process_row *tui_chosen_process(const tui *t);
@@ -121,9 +132,14 @@ char *tui_age(gint64 since_us); /* "2s", "14m"; "-" for 0; new string */
 
 /* detail.c */
 bool tui_detail_wanted(const tui *t);
+/* Shows what differs between the version that runs and the one before. */
+void tui_show_difference(tui *t);
+/* Moves the older (or the newer) side of it to another kept version. */
+void tui_move_difference(tui *t, bool newer, int step);
 /* The module that the detail is about; NULL. */
 const hd_module_view *tui_detail_module(const tui *t);
 void tui_build_detail(tui *t);
+void tui_detail_line_free(void *line);
 
 /* chrome.c */
 void tui_draw_bars(tui *t);
@@ -134,8 +150,10 @@ void tui_draw_terminal(tui *t);
 
 /* keys.c */
 void tui_key_pressed(tui *t, const tui_key *key);
-/* The keys that the line at the bottom offers; new string. */
-char *tui_hints(const tui *t);
+/* The keys that the line at the bottom offers, as many as there is room for; new string. */
+char *tui_hints(const tui *t, int width);
+/* "^]"; new string. */
+char *tui_prefix_name(const tui *t);
 
 /* edit.c */
 void tui_edit(tui *t);

@@ -22,6 +22,7 @@ typedef struct {
 
 #define IN(pane) (1u << PANE_##pane)
 #define LISTS (IN(MODULES) | IN(PROCESSES) | IN(EVENTS))
+#define TEXTS (IN(DETAIL) | IN(OUTPUT) | IN(EVENTS))
 
 static void
 command(tui *t, tui_command what, const char *argument, const char *done)
@@ -192,20 +193,25 @@ open_detail(tui *t)
 		t->subject = DETAIL_THREAD;
 	} else if (t->focus == PANE_MODULES) {
 		t->subject = DETAIL_MODULE;
-	} else {
-		return;
+	} else if (t->panes[PANE_EVENTS].selected < (int)t->events->len) {
+		const told_event *told = t->events->pdata[t->panes[PANE_EVENTS].selected];
+		t->subject = DETAIL_EVENT;
+		g_free(t->told_detail);
+		t->told_detail = g_strdup(told->line);
 	}
 	remember_choice(t);
 	t->error_shown = 0;
 	t->panes[PANE_DETAIL].top = 0;
 }
 
-/* One thing at a time: the filter, then the zoom, then the detail. */
+/* One thing at a time: what was searched for, the filter, the zoom, the detail. */
 static void
 escape(tui *t)
 {
 	tui_pane *pane = &t->panes[t->focus];
-	if (pane->filter && *pane->filter)
+	if (pane->sought && *pane->sought)
+		g_clear_pointer(&pane->sought, g_free);
+	else if (pane->filter && *pane->filter)
 		g_clear_pointer(&pane->filter, g_free);
 	else if (t->zoomed)
 		t->zoomed = false;
@@ -215,7 +221,7 @@ escape(tui *t)
 }
 
 static void
-start_prompt(tui *t, char kind, const char *text)
+start_prompt(tui *t, int kind, const char *text)
 {
 	t->mode = MODE_PROMPT;
 	t->prompt_kind = kind;
@@ -227,13 +233,53 @@ filter(tui *t)
 {
 	if (t->focus == PANE_DETAIL)
 		t->focus = PANE_MODULES;
-	start_prompt(t, '/', t->panes[t->focus].filter);
+	start_prompt(t, PROMPT_FILTER, t->panes[t->focus].filter);
+}
+
+static void
+search(tui *t)
+{
+	start_prompt(t, PROMPT_SEARCH, "");
+}
+
+/* Output is read from its end upwards. */
+static void
+go_to_match(tui *t, int step)
+{
+	tui_pane *pane = &t->panes[t->focus];
+	if (t->focus == PANE_OUTPUT)
+		step = -step;
+	for (int i = 1; i <= pane->count; i++) {
+		int row = ((pane->selected + i * step) % pane->count + pane->count) % pane->count;
+		char *text = tui_row_text(t, t->focus, row);
+		bool found = strcasestr(text, pane->sought) != NULL;
+		g_free(text);
+		if (!found)
+			continue;
+		pane->selected = row;
+		pane->top = row - tui_pane_room(pane) / 2;
+		tui_pane_clamp(pane);
+		if (t->focus == PANE_OUTPUT)
+			t->follow = false;
+		return;
+	}
+	tui_say(t, "%s is not there", pane->sought);
+}
+
+static void
+search_first(tui *t)
+{
+	tui_pane *pane = &t->panes[t->focus];
+	if (!pane->sought || !*pane->sought)
+		return;
+	pane->selected = t->focus == PANE_OUTPUT ? pane->count : -1;
+	go_to_match(t, 1);
 }
 
 static void
 colon(tui *t)
 {
-	start_prompt(t, ':', "");
+	start_prompt(t, PROMPT_COMMAND, "");
 }
 
 static void
@@ -276,15 +322,49 @@ show_error(tui *t, int step)
 }
 
 static void
-next_error(tui *t)
+next(tui *t, int step)
 {
-	show_error(t, 1);
+	const char *sought = t->panes[t->focus].sought;
+	if (sought && *sought)
+		go_to_match(t, step);
+	else
+		show_error(t, step);
 }
 
 static void
-previous_error(tui *t)
+go_next(tui *t)
 {
-	show_error(t, -1);
+	next(t, 1);
+}
+
+static void
+go_previous(tui *t)
+{
+	next(t, -1);
+}
+
+static void
+older_from(tui *t)
+{
+	tui_move_difference(t, false, -1);
+}
+
+static void
+newer_from(tui *t)
+{
+	tui_move_difference(t, false, 1);
+}
+
+static void
+older_to(tui *t)
+{
+	tui_move_difference(t, true, -1);
+}
+
+static void
+newer_to(tui *t)
+{
+	tui_move_difference(t, true, 1);
 }
 
 static void
@@ -351,7 +431,8 @@ purge(tui *t)
 static void
 ask_quit(tui *t)
 {
-	if (t->now.state == HD_PROGRAM_ENDED)
+	bool is_journal = t->options.terminal < 0;
+	if (is_journal || t->now.state == HD_PROGRAM_ENDED)
 		command(t, TUI_QUIT, "end", NULL);
 	else
 		t->mode = MODE_QUIT;
@@ -372,8 +453,12 @@ static const key_row keys[] = {
 	{'R', "R", 0, "restart the program", "R restart", restart},
 	{'u', "u", 0, "undo the last transaction", "u undo", undo},
 	{'U', "U", 0, "redo it", NULL, redo},
-	{TUI_KEY_ENTER, "Enter", IN(MODULES) | IN(PROCESSES), "detail of the module or thread", "Enter detail",
-	 open_detail},
+	{TUI_KEY_ENTER, "Enter", LISTS, "detail of what is chosen", "Enter detail", open_detail},
+	{'d', "d", 0, "difference of two versions", "d diff", tui_show_difference},
+	{'<', "< >", 0, "difference: from which one", NULL, older_from},
+	{'>', NULL, 0, NULL, NULL, newer_from},
+	{'{', "{ }", 0, "difference: to which one", NULL, older_to},
+	{'}', NULL, 0, NULL, NULL, newer_to},
 	{'e', "e", 0, "edit the place in $EDITOR", "e edit", tui_edit},
 	{'/', "/", 0, "filter the pane", "/ filter", filter},
 	{TUI_CONTROL('I'), "Tab", 0, "the next pane", "Tab pane", next_pane},
@@ -384,10 +469,10 @@ static const key_row keys[] = {
 	{'4', NULL, 0, NULL, NULL, focus_output},
 	{'5', NULL, 0, NULL, NULL, focus_events},
 	{'z', "z", 0, "zoom the pane", "z zoom", zoom},
-	{TUI_CONTROL('['), "Esc", 0, "clear filter, zoom, detail", NULL, escape},
-	{':', ":", 0, "type a command (those of ctl)", ": cmd", colon},
+	{TUI_CONTROL('['), "Esc", 0, "clear search, filter, zoom", NULL, escape},
+	{':', ":", 0, "type a command (as for ctl)", ": cmd", colon},
 	{'t', "t", 0, "the program's terminal", "t terminal", terminal},
-	{TUI_CONTROL(']'), "Ctrl-]", 0, "there and back", NULL, terminal},
+	{TUI_CONTROL(']'), "Ctrl-]", 0, "there and back (--prefix)", NULL, terminal},
 	{'k', "k, Up", 0, "up", NULL, go_up},
 	{TUI_KEY_UP, NULL, 0, NULL, NULL, go_up},
 	{'j', "j, Down", 0, "down", NULL, go_down},
@@ -399,19 +484,20 @@ static const key_row keys[] = {
 	{TUI_KEY_HOME, NULL, 0, NULL, NULL, go_first},
 	{'G', "G, End", 0, "last", NULL, go_last},
 	{TUI_KEY_END, NULL, 0, NULL, NULL, go_last},
-	{'s', "s", IN(MODULES), "sort: name, state, last save", NULL, change_sort},
+	{'s', "s", IN(MODULES), "sort: state, name, last save", NULL, change_sort},
+	{'s', "s", TEXTS, "search: in the pane's text", NULL, search},
 	{'x', "x", IN(MODULES), "purge old versions", NULL, purge},
 	{'p', "p", 0, "threads: pinned only", NULL, only_pinned},
-	{'n', "n", 0, "errors: the next", NULL, next_error},
-	{'N', "N", 0, "errors: the one before", NULL, previous_error},
-	{'w', "w", 0, "errors: as the compiler wrote them", NULL, raw_output},
+	{'n', "n", 0, "the next error, or match", NULL, go_next},
+	{'N', "N", 0, "the error before, or match", NULL, go_previous},
+	{'w', "w", 0, "errors: the compiler's words", NULL, raw_output},
 	{'f', "f", IN(OUTPUT), "output: follow the end", NULL, change_follow},
 	{'W', "W", IN(OUTPUT), "output: wrap long lines", NULL, change_wrap},
 	{'P', "P", 0, "pause, resume", NULL, pause_or_resume},
 	{TUI_CONTROL('L'), "Ctrl-L", 0, "draw the screen anew", NULL, redraw},
 	{TUI_CONTROL('Z'), "Ctrl-Z", 0, "suspend hotdev", NULL, suspend},
-	{'q', "q", 0, "quit; asks what becomes of the program", "q quit", ask_quit},
-	{TUI_CONTROL('C'), "Ctrl-C", 0, "the same; twice ends the program", NULL, ask_quit},
+	{'q', "q", 0, "quit: asks about the program", "q quit", ask_quit},
+	{TUI_CONTROL('C'), "Ctrl-C", 0, "the same; twice: end it all", NULL, ask_quit},
 };
 
 char *
@@ -431,14 +517,33 @@ tui_keys_help(void)
 	return g_string_free(text, FALSE);
 }
 
+/* The last one stays: how to leave. */
 char *
-tui_hints(const tui *t)
+tui_hints(const tui *t, int width)
 {
+	GPtrArray *hints = g_ptr_array_new();
+	int used = 0;
+	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+		if (!keys[i].hint || (keys[i].panes && !(keys[i].panes & 1u << t->focus)))
+			continue;
+		g_ptr_array_add(hints, (char *)keys[i].hint);
+		used += (int)strlen(keys[i].hint) + 2;
+	}
+	while (hints->len > 1 && used > width) {
+		used -= (int)strlen(hints->pdata[hints->len - 2]) + 2;
+		g_ptr_array_remove_index(hints, hints->len - 2);
+	}
 	GString *text = g_string_new(NULL);
-	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
-		if (keys[i].hint && (!keys[i].panes || keys[i].panes & 1u << t->focus))
-			g_string_append_printf(text, " %s ", keys[i].hint);
+	for (guint i = 0; i < hints->len; i++)
+		g_string_append_printf(text, " %s ", (char *)hints->pdata[i]);
+	g_ptr_array_unref(hints);
 	return g_string_free(text, FALSE);
+}
+
+char *
+tui_prefix_name(const tui *t)
+{
+	return g_strdup_printf("Ctrl-%c", (char)(t->options.prefix | 0x40));
 }
 
 /* ---- what is typed ---- */
@@ -483,16 +588,21 @@ static void
 prompt_key(tui *t, const tui_key *key)
 {
 	tui_prompt_state state = tui_prompt_key(t->prompt, key);
-	char **pane_filter = &t->panes[t->focus].filter;
-	if (t->prompt_kind == '/') {
-		g_free(*pane_filter);
-		*pane_filter = state == PROMPT_CANCELLED ? NULL : g_strdup(tui_prompt_text(t->prompt));
+	tui_pane *pane = &t->panes[t->focus];
+	char **text = t->prompt_kind == PROMPT_FILTER	? &pane->filter
+		      : t->prompt_kind == PROMPT_SEARCH ? &pane->sought
+							: NULL;
+	if (text) {
+		g_free(*text);
+		*text = state == PROMPT_CANCELLED ? NULL : g_strdup(tui_prompt_text(t->prompt));
 	}
 	if (state == PROMPT_TYPING)
 		return;
 	t->mode = MODE_DASHBOARD;
-	if (state == PROMPT_DONE && t->prompt_kind == ':')
+	if (state == PROMPT_DONE && t->prompt_kind == PROMPT_COMMAND)
 		run_typed(t, tui_prompt_text(t->prompt));
+	else if (state == PROMPT_DONE && t->prompt_kind == PROMPT_SEARCH)
+		search_first(t);
 }
 
 static void
@@ -524,7 +634,7 @@ mouse_key(tui *t, const tui_key *key)
 		else if (key->code == TUI_KEY_WHEEL_DOWN)
 			move_by(t, WHEEL_STEP);
 		else if (1u << kind & LISTS)
-			move_by(t, pane->top + key->row - area->row - 1 - (kind == PANE_MODULES) - pane->selected);
+			move_by(t, pane->top + key->row - area->row - 1 - pane->heading - pane->selected);
 		return;
 	}
 }
@@ -536,8 +646,13 @@ dashboard_key(tui *t, const tui_key *key)
 		mouse_key(t, key);
 		return;
 	}
+	if (key->code == t->options.prefix) {
+		terminal(t);
+		return;
+	}
 	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
-		if (keys[i].key == key->code && (!keys[i].panes || keys[i].panes & 1u << t->focus)) {
+		if (keys[i].key == key->code && key->code != TUI_CONTROL(']') &&
+		    (!keys[i].panes || keys[i].panes & 1u << t->focus)) {
 			keys[i].run(t);
 			return;
 		}
@@ -552,7 +667,7 @@ tui_key_pressed(tui *t, const tui_key *key)
 		dashboard_key(t, key);
 		break;
 	case MODE_TERMINAL:
-		if (key->code == TUI_CONTROL(']'))
+		if (key->code == t->options.prefix)
 			tui_leave_terminal(t);
 		else
 			tui_terminal_key(t->terminal, key);

@@ -18,15 +18,27 @@ typedef struct {
 	int top, detail, output, events;
 } heights;
 
-/* modules: how many there are; the lists grow with them, up to two fifths. */
+/* modules: how many there are; the lists grow with them, up to two fifths. So does the detail with its lines; 0: there
+ * is none. */
 static heights
-split(int body, bool detail, int modules)
+split(int body, int detail, int modules)
 {
 	heights h = {.top = CLAMP(modules + 3, MAX(5, body * 28 / 100), MAX(5, body * 2 / 5)),
 		     .events = MAX(4, body / 5)};
-	h.detail = detail ? MAX(5, body / 4) : 0;
+	h.detail = detail ? CLAMP(detail + 2, 6, MAX(7, body * 2 / 5)) : 0;
+	if (body - h.top - h.events - h.detail < 3)
+		h.top = MAX(5, body - h.events - h.detail - 3);
 	h.output = body - h.top - h.events - h.detail;
 	return h;
+}
+
+/* A list has a heading where there is room for more than that. */
+static void
+set_headings(tui *t)
+{
+	static const pane_kind lists[] = {PANE_MODULES, PANE_PROCESSES};
+	for (size_t i = 0; i < G_N_ELEMENTS(lists); i++)
+		t->panes[lists[i]].heading = t->panes[lists[i]].area.rows > 3;
 }
 
 static void
@@ -36,8 +48,8 @@ hide_all(tui *t)
 		t->panes[i].area = (tui_area){0};
 }
 
-void
-tui_layout(tui *t)
+static void
+place_panes(tui *t)
 {
 	int body = t->rows - BARS, columns = t->columns;
 	bool detail = tui_detail_wanted(t);
@@ -50,7 +62,8 @@ tui_layout(tui *t)
 		t->panes[t->focus].area = (tui_area){BARS_ABOVE, 0, body, columns};
 		return;
 	}
-	heights h = split(body, detail, t->now.modules ? (int)t->now.modules->len : 0);
+	heights h = split(body, detail ? MAX(t->panes[PANE_DETAIL].count, 1) : 0,
+			  t->now.modules ? (int)t->now.modules->len : 0);
 	int left = columns >= NARROW ? columns * 52 / 100 : columns, row = BARS_ABOVE;
 	t->panes[PANE_MODULES].area = (tui_area){row, 0, h.top, left};
 	if (left < columns)
@@ -69,17 +82,24 @@ tui_layout(tui *t)
 }
 
 void
+tui_layout(tui *t)
+{
+	place_panes(t);
+	set_headings(t);
+}
+
+void
 tui_program_size(int rows, int columns, int *program_rows, int *program_columns)
 {
 	int body = rows - BARS;
-	*program_rows = MAX(body < LOW ? body - 2 : split(body, false, 0).output - 2, TUI_LEAST_ROWS);
+	*program_rows = MAX(body < LOW ? body - 2 : split(body, 0, 0).output - 2, TUI_LEAST_ROWS);
 	*program_columns = MAX(columns - 2, TUI_LEAST_COLUMNS);
 }
 
 int
 tui_pane_room(const tui_pane *pane)
 {
-	return MAX(pane->area.rows - 2, 0);
+	return MAX(pane->area.rows - 2 - pane->heading, 0);
 }
 
 void

@@ -93,7 +93,7 @@ urgency(const hd_module_view *module)
 	static const int order[] = {
 		[HD_MODULE_ERROR] = 0,	 [HD_MODULE_HELD] = 1,	   [HD_MODULE_WAITING] = 2,
 		[HD_MODULE_MISSING] = 3, [HD_MODULE_BUILDING] = 4, [HD_MODULE_UNDONE] = 5,
-		[HD_MODULE_LIVE] = 7,	 [HD_MODULE_ORIGINAL] = 8, [HD_MODULE_UNRELOADABLE] = 9,
+		[HD_MODULE_LIVE] = 7,	 [HD_MODULE_ORIGINAL] = 7, [HD_MODULE_UNRELOADABLE] = 8,
 	};
 	return module->pins && order[module->state] > 6 ? 6 : order[module->state];
 }
@@ -115,7 +115,7 @@ by_last(gconstpointer a, gconstpointer b)
 static void
 build_modules(tui *t)
 {
-	static const GCompareFunc orders[SORT_COUNT] = {by_name, by_state, by_last};
+	static const GCompareFunc orders[SORT_COUNT] = {by_state, by_name, by_last};
 	tui_pane *pane = &t->panes[PANE_MODULES];
 	g_ptr_array_set_size(t->modules, 0);
 	for (guint i = 0; t->now.modules && i < t->now.modules->len; i++) {
@@ -143,22 +143,21 @@ version_name(int version)
 	return version < 0 ? g_strdup("-") : g_strdup_printf("v%d", version);
 }
 
-/* Columns between those of a fixed width: the first takes what is left. */
+/* Cells side by side, a space between them. A width of 0 takes what the others leave, and 8 at least. */
 static void
-draw_columns(int row, int column, int width, tui_style style, const char *first, const int *widths, char **rest)
+draw_columns(int row, int column, int width, tui_style style, char *const *cells, const int *widths)
 {
-	int fixed = 0, n = 0;
-	for (; rest[n]; n++)
-		fixed += widths[n] + 1;
-	int room = MAX(width - fixed, MIN(8, width));
-	screen_text(row, column, room, style, first);
-	column += room;
-	width -= room;
+	int taken = 0, n = 0;
+	for (; cells[n]; n++)
+		taken += widths[n] + (n > 0);
+	int free = MAX(width - taken, 8);
 	for (int i = 0; i < n && width > 0; i++) {
-		screen_text(row, column, 1, style, " ");
-		screen_text(row, column + 1, MIN(widths[i], width - 1), style, rest[i]);
-		column += widths[i] + 1;
-		width -= widths[i] + 1;
+		int room = MIN(widths[i] ? widths[i] : free, width);
+		screen_text(row, column, room, style, cells[i]);
+		if (cells[i + 1] && room < width)
+			screen_text(row, column + room, 1, style, " ");
+		column += room + 1;
+		width -= room + 1;
 	}
 }
 
@@ -220,8 +219,8 @@ fit_name(const char *name, int room)
 static void
 draw_module_cells(int row, int at, int width, tui_style style, const char *name, char *const *cells, int rank)
 {
-	int widths[COLUMN_COUNT + 1], n = 0, room = width;
-	char *shown[COLUMN_COUNT + 1];
+	int widths[COLUMN_COUNT + 1] = {0}, n = 1, room = width;
+	char *shown[COLUMN_COUNT + 2];
 	for (int i = 0; i < COLUMN_COUNT; i++) {
 		if (columns[i].rank >= rank)
 			continue;
@@ -230,9 +229,17 @@ draw_module_cells(int row, int at, int width, tui_style style, const char *name,
 		room -= columns[i].width + 1;
 	}
 	shown[n] = NULL;
-	char *fitted = fit_name(name, MAX(room, 8));
-	draw_columns(row, at, width, style, fitted, widths, shown);
-	g_free(fitted);
+	shown[0] = fit_name(name, MAX(room, 8));
+	draw_columns(row, at, width, style, shown, widths);
+	g_free(shown[0]);
+}
+
+static char *
+took(double ms)
+{
+	if (ms <= 0)
+		return g_strdup("-");
+	return g_strdup_printf(ms < 10 ? "%.1fms" : "%.0fms", ms);
 }
 
 static void
@@ -245,7 +252,7 @@ draw_module_row(int row, int at, int width, const hd_module_view *module, int ra
 					 : module->compiler ? module->compiler
 							    : "own"),
 		[COLUMN_LAST] = tui_age(module->changed_us),
-		[COLUMN_TOOK] = module->last_ms > 0 ? g_strdup_printf("%.0fms", module->last_ms) : g_strdup("-"),
+		[COLUMN_TOOK] = took(module->last_ms),
 		[COLUMN_STATE] = module_state(module),
 	};
 	draw_module_cells(row, at, width, chosen ? STYLE_SELECTED : module_style(module), module->name, cells, rank);
@@ -319,7 +326,13 @@ tui_chosen_process(const tui *t)
 						       : NULL;
 }
 
-static const int process_widths[] = {12, 8, 16};
+/* id, name, code, where */
+static void
+draw_process_cells(int row, int column, int width, tui_style style, char *const *cells)
+{
+	static const int widths[][4] = {{10, 9, 7, 0}, {11, 11, 8, 0}, {12, 15, 8, 0}};
+	draw_columns(row, column, width, style, cells, widths[(width >= 42) + (width >= 60)]);
+}
 
 static void
 draw_process(int row, int column, int width, const hd_process_view *process, tui_style style)
@@ -330,10 +343,24 @@ draw_process(int row, int column, int width, const hd_process_view *process, tui
 	char *id = g_strdup_printf("▾ %d", (int)process->pid);
 	char *code = old ? g_strdup_printf("%u old", old) : g_strdup("");
 	char *where = g_strdup_printf("%u thread%s", threads, threads == 1 ? "" : "s");
-	draw_columns(row, column, width, style, id, process_widths, (char *[]){process->name, code, where, NULL});
+	draw_process_cells(row, column, width, style, (char *[]){id, process->name, code, where, NULL});
 	g_free(id);
 	g_free(code);
 	g_free(where);
+}
+
+/* The function in old code, for how long, and where in it: what is cut off first is at the end. */
+static char *
+where_of(const hd_thread_view *thread)
+{
+	const hd_place *place = thread->place;
+	if (!place)
+		return g_strdup("");
+	char *age = thread->since_us ? tui_age(thread->since_us) : g_strdup("");
+	char *where = g_strdup_printf("%s%s%s %s:%d", place->function ? place->function : "?", *age ? " " : "", age,
+				      place->module ? place->module : "?", place->line);
+	g_free(age);
+	return where;
 }
 
 static void
@@ -344,9 +371,8 @@ draw_thread(int row, int column, int width, const process_row *r, tui_style styl
 	char *id = g_strdup_printf("%s %d", r->last ? "└─" : "├─", (int)thread->tid);
 	char *code = is_old(thread) && place && place->version >= 0 ? g_strdup_printf("v%d old", place->version)
 								    : g_strdup(thread->code ? thread->code : "unknown");
-	char *where = g_strdup_printf("%s %s", place && place->function ? place->function : "",
-				      place && place->module ? place->module : "");
-	draw_columns(row, column, width, style, id, process_widths, (char *[]){thread->name, code, where, NULL});
+	char *where = where_of(thread);
+	draw_process_cells(row, column, width, style, (char *[]){id, thread->name, code, where, NULL});
 	g_free(id);
 	g_free(code);
 	g_free(where);
@@ -465,17 +491,48 @@ draw_event_row(int row, int column, int width, const told_event *told, bool chos
 /* ---- all of them ---- */
 
 void
-tui_build_rows(tui *t)
+tui_build_lists(tui *t)
 {
 	build_modules(t);
 	build_processes(t);
 	tui_build_detail(t);
+}
+
+void
+tui_build_texts(tui *t)
+{
 	build_output(t);
 	build_events(t);
 	for (int i = 0; i < PANE_COUNT; i++)
 		tui_pane_clamp(&t->panes[i]);
 	if (t->follow)
 		t->panes[PANE_OUTPUT].top = MAX(t->panes[PANE_OUTPUT].count - tui_pane_room(&t->panes[PANE_OUTPUT]), 0);
+}
+
+char *
+tui_row_text(const tui *t, pane_kind kind, int row)
+{
+	if (kind == PANE_DETAIL)
+		return g_strdup(((const detail_line *)t->detail->pdata[row])->text);
+	if (kind == PANE_EVENTS)
+		return g_strdup(((const told_event *)t->events->pdata[row])->line);
+	if (kind != PANE_OUTPUT)
+		return g_strdup("");
+	const output_row *r = &g_array_index(t->output, output_row, row);
+	return g_strndup(tui_log_get(tui_terminal_log(t->terminal), r->line)->text + r->start, r->length);
+}
+
+/* A row of a text that has what was searched for. */
+static bool
+is_found(const tui *t, pane_kind kind, int row)
+{
+	const tui_pane *pane = &t->panes[kind];
+	if (!pane->sought || !*pane->sought)
+		return false;
+	char *text = tui_row_text(t, kind, row);
+	bool found = strcasestr(text, pane->sought) != NULL;
+	g_free(text);
+	return found;
 }
 
 static void
@@ -490,11 +547,12 @@ draw_row(tui *t, pane_kind kind, int index, int row, int column, int width, bool
 		break;
 	case PANE_DETAIL: {
 		const detail_line *line = t->detail->pdata[index];
-		screen_text(row, column, width, line->style, line->text);
+		screen_text(row, column, width, is_found(t, kind, index) ? STYLE_SELECTED : line->style, line->text);
 		break;
 	}
 	case PANE_OUTPUT:
-		draw_output_row(t, row, column, width, &g_array_index(t->output, output_row, index), false);
+		draw_output_row(t, row, column, width, &g_array_index(t->output, output_row, index),
+				is_found(t, kind, index));
 		break;
 	case PANE_EVENTS:
 		draw_event_row(row, column, width, t->events->pdata[index], chosen);
@@ -517,16 +575,18 @@ pane_title(const tui *t, pane_kind kind)
 		g_string_append_printf(title, " %s", t->detail_title ? t->detail_title : "");
 	if (pane->filter && *pane->filter)
 		g_string_append_printf(title, "  /%s", pane->filter);
+	if (pane->sought && *pane->sought)
+		g_string_append_printf(title, "  search %s", pane->sought);
 	return g_string_free(title, FALSE);
 }
 
 static char *
 pane_right(const tui *t, pane_kind kind)
 {
-	static const char *const sorts[] = {"by name", "by state", "by last"};
+	static const char *const sorts[] = {"by state", "by name", "by last"};
 	switch (kind) {
 	case PANE_MODULES:
-		return g_strdup(t->sort == SORT_NAME ? "" : sorts[t->sort]);
+		return g_strdup(t->sort == SORT_STATE ? "" : sorts[t->sort]);
 	case PANE_PROCESSES:
 		return g_strdup(t->pinned_only ? "pinned only" : "");
 	case PANE_DETAIL:
@@ -559,11 +619,14 @@ draw_pane(tui *t, pane_kind kind)
 		tui_terminal_draw(t->terminal, &(tui_area){row, column, room, width}, false);
 		return;
 	}
-	if (kind == PANE_MODULES && room > 1) {
+	if (kind == PANE_MODULES)
 		t->module_columns = columns_shown(t, width);
-		draw_module_heading(row++, column, width, t->module_columns);
-		room--;
-	}
+	if (pane->heading && kind == PANE_MODULES)
+		draw_module_heading(row, column, width, t->module_columns);
+	if (pane->heading && kind == PANE_PROCESSES)
+		draw_process_cells(row, column, width, STYLE_HEADING,
+				   (char *[]){"PID/TID", "NAME", "CODE", "WHERE", NULL});
+	row += pane->heading;
 	bool cursor = focused && kind != PANE_DETAIL && kind != PANE_OUTPUT;
 	if (cursor && pane->selected < pane->top)
 		pane->top = pane->selected;

@@ -25,13 +25,6 @@ tui_possible(void)
 }
 
 static void
-detail_line_free(void *data)
-{
-	g_free(((detail_line *)data)->text);
-	g_free(data);
-}
-
-static void
 told_free(void *data)
 {
 	g_free(((told_event *)data)->line);
@@ -50,7 +43,7 @@ tui_new(const tui_options *options)
 	t->started_us = g_get_real_time();
 	t->modules = g_ptr_array_new();
 	t->processes = g_array_new(FALSE, FALSE, sizeof(process_row));
-	t->detail = g_ptr_array_new_with_free_func(detail_line_free);
+	t->detail = g_ptr_array_new_with_free_func(tui_detail_line_free);
 	t->output = g_array_new(FALSE, FALSE, sizeof(output_row));
 	t->events = g_ptr_array_new();
 	t->told = g_ptr_array_new_with_free_func(told_free);
@@ -71,8 +64,11 @@ tui_free(tui *t)
 			g_source_remove(sources[i]);
 	tui_terminal_free(t->terminal);
 	tui_prompt_free(t->prompt);
-	for (int i = 0; i < PANE_COUNT; i++)
+	for (int i = 0; i < PANE_COUNT; i++) {
 		g_free(t->panes[i].filter);
+		g_free(t->panes[i].sought);
+	}
+	g_free(t->told_detail);
 	json_decref(t->now.watcher);
 	hd_event_unref(t->waiting);
 	hd_position_clear(&t->detail_where);
@@ -100,8 +96,9 @@ tui_refresh(tui *t)
 	t->now = (tui_snapshot){0};
 	t->options.source.snapshot(t->options.source.data, &t->now);
 	screen_size(&t->rows, &t->columns);
+	tui_build_lists(t);
 	tui_layout(t);
-	tui_build_rows(t);
+	tui_build_texts(t);
 }
 
 static void
@@ -213,7 +210,8 @@ tick(gpointer data)
 {
 	tui *t = data;
 	check_full(t);
-	t->detail_stale = true;
+	/* For the ages in it; sources have none. */
+	t->detail_stale = t->detail_stale || t->subject != DETAIL_DIFFERENCE;
 	tui_dirty(t);
 	return G_SOURCE_CONTINUE;
 }

@@ -51,6 +51,7 @@ typedef struct {
 	bool ascii;   /* draw with ASCII only, whatever the locale */
 	bool mono;    /* no colours */
 	bool mouse, bell;
+	gunichar prefix;  /* the control character that leaves the program's terminal */
 	const char *name; /* what is shown for the journal; NULL: none */
 } tui_options;
 

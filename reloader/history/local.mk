@@ -6,4 +6,5 @@ reloader_history_libhistory_a_SOURCES = \
 	reloader/history/event_parse.c \
 	reloader/history/model.c reloader/history/model.h \
 	reloader/history/module.h \
-	reloader/history/retention.c
+	reloader/history/retention.c \
+	reloader/history/view.c

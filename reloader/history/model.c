@@ -5,19 +5,6 @@
 
 #include <string.h>
 
-const char *
-hd_module_state_name(hd_module_state state)
-{
-	static const char *const names[] = {
-		[HD_MODULE_ORIGINAL] = "original",  [HD_MODULE_BUILDING] = "building",
-		[HD_MODULE_LIVE] = "live",	    [HD_MODULE_ERROR] = "ERROR",
-		[HD_MODULE_HELD] = "HELD",	    [HD_MODULE_WAITING] = "WAITING",
-		[HD_MODULE_UNDONE] = "undone",	    [HD_MODULE_MISSING] = "MISSING",
-		[HD_MODULE_UNRELOADABLE] = "fixed",
-	};
-	return names[state];
-}
-
 /* ---- storage ---- */
 
 static void
@@ -61,6 +48,7 @@ module_free(hd_module *module)
 {
 	g_ptr_array_unref(module->copies);
 	g_ptr_array_unref(module->versions);
+	g_clear_pointer(&module->view.original, g_bytes_unref);
 	g_clear_pointer(&module->diagnostics, g_ptr_array_unref);
 	hd_refusal_free(module->refusal);
 	g_free(module->raw);

@@ -55,7 +55,14 @@ typedef struct {
 	bool promoting;		      /* the program's own compiler builds what libtcc made live */
 	const hd_command *command;    /* may be NULL */
 	const GPtrArray *versions;    /* of hd_version_view *, oldest first */
+	GBytes *original;	      /* the source of version 0; NULL: not known, or there is no later version */
 } hd_module_view;
+
+/* The source that a version was made of; borrowed, NULL: it is not kept. */
+GBytes *hd_module_text(const hd_module_view *module, int version);
+/* What differs between the sources of two kept versions, as a unified diff: "" when they are the same, as when only a
+ * header changed. New string, not cleaned. NULL: the error is a sentence for the user. */
+char *hd_module_difference(const hd_module_view *module, int from, int to, GError **error);
 
 typedef struct {
 	pid_t tid;

@@ -347,24 +347,5 @@ def doctor_says_what_can_be_reloaded(place):
     assert place.command("doctor", "/nowhere").returncode == 3
 
 
-@test
-def the_manual_has_every_option_key_code_and_event(place):
-    with open(os.path.join(os.environ.get("HOTDEV_SOURCE", "."), "doc", "hotdev.1")) as file:
-        manual = file.read()
-    with open(os.path.join(os.environ.get("HOTDEV_SOURCE", "."), "base", "refusal.c")) as file:
-        refusals = file.read()
-    import re
-    for option in re.findall(r"^  --([a-z-]+)", place.command("--help").stdout, re.M):
-        assert f"Fl -{option}" in manual, option
-    for code in re.findall(r'"(HD\d+)"', refusals):
-        assert f".It Sy {code}" in manual, code
-    with open(os.path.join(os.environ.get("HOTDEV_SOURCE", "."), "tui", "keys.c")) as file:
-        for text in re.findall(r'^\t\{[^{}"]*?"[^"]+", [A-Z0-9() |]+, "([^"]+)"', file.read(), re.M):
-            assert text[0].upper() + text[1:] + "." in manual, text
-    for event in ("ready saved failed held waiting live unchanged promoted pinned released undone redone purged "
-                  "process crashed warning").split():
-        assert re.search(rf"\b{event}\b", manual), event
-
-
 if __name__ == "__main__":
     sys.exit(main(Place, HOTDEV))

@@ -3,6 +3,7 @@
  * a script says, so that the views can be tested without ptrace, and in states
  * that are hard to reach. The environment:
  *   HOTDEV_DOUBLE_JOURNAL  a journal; its events are told once the program runs
+ *   HOTDEV_DOUBLE_WATCHER  the state of the watcher, if not "ok"
  *   HOTDEV_DOUBLE_START    "start" or "watch": the start is refused
  * Undo and redo tell one event of transaction 1; reload tells unchanged. */
 #include "config.h"
@@ -300,19 +301,13 @@ hd_reloader_examine(const hd_reloader_options *options, bool prove, hd_reloader_
 
 /* ---- the model ---- */
 
-const char *
-hd_module_state_name(hd_module_state state)
-{
-	static const char *const names[] = {"original", "building", "live",    "ERROR",	      "HELD",
-					    "WAITING",	"undone",   "MISSING", "unreloadable"};
-	return names[state];
-}
-
 static tui_snapshot
 snapshot_of(const hd_model *model)
 {
 	tui_snapshot snapshot;
 	hd_journal_model_snapshot(((const hd_reloader *)model)->model, &snapshot);
+	json_decref(snapshot.watcher); /* the double has one of its own */
+	snapshot.watcher = NULL;
 	return snapshot;
 }
 
@@ -381,5 +376,7 @@ json_t *
 hd_model_watcher(const hd_model *model)
 {
 	(void)model;
-	return json_pack("{s:s, s:i, s:i, s:i}", "state", "ok", "folders", 3, "files", 7, "overflows", 0);
+	const char *state = g_getenv("HOTDEV_DOUBLE_WATCHER");
+	return json_pack("{s:s, s:i, s:i, s:i}", "state", state ? state : "ok", "folders", 3, "files", 7, "overflows",
+			 0);
 }

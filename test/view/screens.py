@@ -68,9 +68,9 @@ class Place:
         self.write("net.c", SOURCE)
         return self.write("journal", "\n".join(lines) + "\n")
 
-    def replay(self, *options, **size):
+    def replay(self, *options, events=None, **size):
         terminal = self.open(**size)
-        terminal.run(HOTDEV, *options, "--replay", self.journal())
+        terminal.run(HOTDEV, *options, "--replay", self.journal(events))
         return terminal
 
     def run(self, *command, options=(), **size):
@@ -215,8 +215,8 @@ def control_characters_of_others_never_reach_the_terminal(place):
 def the_detail_of_modules_and_threads_opens_and_closes(place):
     terminal = place.replay()
     terminal.see("no member named")
-    terminal.keys("1", "g", "Enter")
-    terminal.see("3 DETAIL ai.c", "versions", "path_find, think", "41214 ai-worker in v4: path_find ai.c:33")
+    terminal.keys("1", "s", "g", "Enter")
+    terminal.see("by name", "3 DETAIL ai.c", "versions", "path_find, think", "41214 ai-worker in v4: path_find ai.c:33")
     terminal.keys("G", "Enter")
     terminal.see("3 DETAIL save.c", "HD101 held:", "remedy: undo the edit", "net.h:14")
     terminal.keys("Escape")
@@ -243,12 +243,15 @@ def filters_narrow_a_pane(place):
 
 
 @test
-def modules_sort_by_state(place):
+def modules_in_trouble_come_first(place):
     terminal = place.replay()
-    terminal.see("1 MODULES")
+    screen = terminal.see("1 MODULES", "no member named")
+    assert screen.index("net.c ") < screen.index("save.c ") < screen.index("io.c ") < screen.index("ai.c  "), screen
     terminal.keys("s")
-    screen = terminal.see("by state")
-    assert screen.index("net.c ") < screen.index("save.c ") < screen.index("ai.c  ")
+    screen = terminal.see("by name")
+    assert screen.index("ai.c  ") < screen.index("hud.c ") < screen.index("net.c "), screen
+    terminal.keys("s")
+    terminal.see("by last")
 
 
 @test
@@ -257,7 +260,7 @@ def help_lists_the_keys(place):
     terminal.see("1 MODULES")
     terminal.keys("?")
     screen = terminal.see("KEYS", "undo the last transaction", "Ctrl-]")
-    assert "quit; asks" in screen
+    assert "quit: asks" in screen
     terminal.keys("x")
     terminal.see("1 MODULES")
 
@@ -464,6 +467,80 @@ def ctrl_z_suspends_and_fg_returns(place):
 
 
 # ---- size ----
+
+
+# States that a session is rarely in: each is a word on the screen, and says what to do.
+TROUBLE = [
+    {"event": "ready", "pid": 10, "program": "./myapp", "modules": 4, "startup_ms": 42.1},
+    {"event": "live", "transaction": 1, "modules": [{"module": "fast.c", "version": 1, "previous": 0, "compiler": "tcc",
+     "functions": ["step"], "data": []}], "processes": 1, "threads": 1, "save_to_live_ms": 2.1, "compile_ms": 1.0,
+     "link_ms": 0.4, "pause_us": 90.5},
+    {"event": "live", "transaction": 2, "modules": [{"module": "gone.c", "version": 1, "previous": 0, "compiler": "gcc",
+     "functions": ["go"], "data": []}], "processes": 1, "threads": 1, "save_to_live_ms": 40, "compile_ms": 38,
+     "link_ms": 0.4, "pause_us": 90.5},
+    {"event": "warning", "code": "missing", "message": "gone.c is gone; its code runs on", "file": "/src/gone.c", "line": 0},
+    {"event": "warning", "code": "polling", "message": "the sources are looked at again and again", "file": None},
+]
+
+
+@test
+def rare_states_are_words_too(place):
+    terminal = place.replay(events=TROUBLE)
+    screen = terminal.see("PROMOTING", "MISSING", "1 MISSING", "watch polling", "tcc>cc")
+    assert "the file is gone; the code that runs is kept" in screen, screen
+    ended = [{"event": "promoted", **{k: v for k, v in TROUBLE[1].items() if k != "event"}},
+             {"event": "process", "pid": 10, "ppid": 1, "change": "ended", "status": 139}]
+    terminal.keys("q")
+    terminal.see_not("PROMOTING")  # a journal has no program to ask about
+    terminal.run(HOTDEV, "--replay", place.journal(TROUBLE + ended))
+    screen = terminal.see("ENDED status 139")
+    assert "PROMOTING" not in screen, screen
+
+
+@test
+def a_watcher_that_is_not_well_says_so(place):
+    terminal = place.run("sleep", "1000", environment={"HOTDEV_DOUBLE_WATCHER": "degraded"})
+    terminal.see("watch degraded, 3 folders")
+
+
+@test
+def a_remedy_is_read_to_its_end_on_a_small_terminal(place):
+    remedy = "register the root with hotdev_root, " * 5 + "or write the migration"
+    held = [TROUBLE[0], {"event": "held", "modules": ["save.c"], "code": "HD101", "reason": "struct conn changed its shape",
+                         "where": {"file": "net.h", "line": 14}, "remedy": remedy}]
+    screen = place.replay(columns=80, rows=24, events=held).see("HELD HD101", "remedy:")
+    said = " ".join(line.strip("│ ") for line in screen.splitlines())
+    assert remedy in re.sub(r" +", " ", said), screen
+
+
+@test
+def an_event_is_read_to_its_end(place):
+    terminal = place.replay(columns=80, rows=24)
+    terminal.see("no member named")
+    terminal.keys("5", "G", "Enter")
+    terminal.see("3 DETAIL event", "ready: ./myapp runs as process 41210")
+
+
+@test
+def text_is_searched(place):
+    terminal = place.run("sh", "-c", "seq -f 'line %g of it' 2000; exec sleep 1000")
+    terminal.see("line 2000 of it")
+    terminal.keys("4", "s")
+    terminal.type("line 17")
+    terminal.see("search: line 17")
+    terminal.keys("Enter")
+    terminal.see("scrolled back", "line 1799 of it", "search line 17")
+    terminal.keys("n")
+    terminal.see("line 1798 of it")
+    terminal.keys("N", "N")
+    terminal.see("line 17 of it", "line 16 of it")
+    terminal.keys("Escape", "G")
+    screen = terminal.see("follow", "line 2000 of it")
+    assert "search" not in screen
+    terminal.keys("s")
+    terminal.type("no such words")
+    terminal.keys("Enter")
+    terminal.see("no such words is not there")
 
 
 @test
