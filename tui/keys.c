@@ -384,7 +384,7 @@ static void
 terminal(tui *t)
 {
 	if (t->terminal)
-		tui_enter_terminal(t, false);
+		tui_enter_terminal(t, t->was_full);
 	else
 		tui_say(t, "there is no program with a terminal here");
 }

@@ -181,16 +181,18 @@ tui_leave_terminal(tui *t)
 }
 
 /* A full-screen program gets the terminal when it becomes one, and loses it
- * when it is one no more; in between the user has the say. */
+ * when it is one no more; in between the user has the say. Who went to a program
+ * that only writes lines stays there until it ends. */
 static void
 check_full(tui *t)
 {
 	if (!t->terminal)
 		return;
-	bool full = tui_terminal_is_full(t->terminal) && t->now.state != HD_PROGRAM_ENDED;
+	bool ended = t->now.state == HD_PROGRAM_ENDED;
+	bool full = tui_terminal_is_full(t->terminal) && !ended;
 	if (full && !t->was_full && t->mode == MODE_DASHBOARD)
 		tui_enter_terminal(t, true);
-	else if (!full && t->was_full && t->mode == MODE_TERMINAL && t->entered_by_itself)
+	else if (t->mode == MODE_TERMINAL && (ended || (!full && t->was_full && t->entered_by_itself)))
 		tui_leave_terminal(t);
 	t->was_full = full;
 }

@@ -219,6 +219,62 @@ def errors_are_lines_that_editors_read(place):
 
 
 @test
+def waiting_for_what_failed_says_so(place):
+    journal = os.path.join(place.folder, "script")
+    with open(journal, "w") as file:
+        file.write(json.dumps({"v": 1, "t": 0, "event": "failed", "files": ["a.c"], "compiler": "gcc",
+                               "diagnostics": [{"file": "a.c", "line": 3, "severity": "error", "message": "bad"}]}) + "\n")
+    process = place.start("sleep", "1000", environment={"HOTDEV_DOUBLE_JOURNAL": journal})
+    wait_for(lambda: events(process)[-1]["event"] == "failed", "failed")
+    run = place.ctl("wait", "--timeout", "0.1", "live")
+    assert run.returncode == 1 and "a.c does not compile" in run.stderr, run
+
+
+@test
+def quitting_can_leave_the_program(place):
+    process = place.start("sleep", "1000")
+    program = events(process)[0]["pid"]
+    assert place.ctl("quit", "now").returncode == 2
+    assert place.ctl("quit", "leave").returncode == 0
+    assert process.wait(DEADLINE) == 0
+    os.kill(program, 0)
+
+
+@test
+def differences_are_refused_with_a_sentence(place):
+    place.start("sleep", "1000")
+    assert place.ctl("undo").returncode == 0
+    for words, sentence in ((["other.c"], "no module"), ([], "which module"), (["main.c", "9", "1"], "is not kept"),
+                            (["main.c", "x"], "a version is a number"), (["main.c", "-1"], "one word too many")):
+        run = place.ctl("diff", *words)
+        assert run.returncode in (1, 2) and sentence in run.stderr, (words, run)
+
+
+@test
+def the_desktop_is_told_when_asked(place):
+    tool = os.path.join(place.folder, "bin", "notify-send")
+    os.mkdir(os.path.dirname(tool))
+    told = os.path.join(place.folder, "told")
+    with open(tool, "w") as file:
+        file.write(f'#!/bin/sh\nfor word; do echo "$word"; done > {told}.new\nmv {told}.new {told}\n')
+    os.chmod(tool, 0o755)
+    journal = os.path.join(place.folder, "script")
+    with open(journal, "w") as file:
+        file.write(json.dumps({"v": 1, "t": 0, "event": "failed", "files": ["<b>.c"], "compiler": "gcc",
+                               "diagnostics": [{"file": "a.h", "line": 3, "severity": "error", "message": "bad"}]}) + "\n")
+    path = os.path.dirname(tool) + ":" + os.environ["PATH"]
+    place.start("--notify", "sleep", "1000", environment={"HOTDEV_DOUBLE_JOURNAL": journal, "PATH": path})
+    wait_for(lambda: os.path.exists(told), "the notification")
+    with open(told) as file:
+        words = file.read().splitlines()
+    assert words[-2:] == ["hotdev sleep", "&lt;b&gt;.c failed: 1 error (gcc), the old code runs on"], words
+    without = os.path.join(place.folder, "empty")
+    os.mkdir(without)
+    run = place.command("--plain", "--notify", "/bin/true", environment={"PATH": without})
+    assert run.returncode == 2 and "notify-send" in run.stderr, run
+
+
+@test
 def several_running_are_listed(place):
     place.start("sleep", "1000")
     place.start("sleep", "1001")

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The dashboard over a real program that is really edited: the sample, on a terminal."""
 
+import json
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from tmux import Terminal, end_all_in, main, test  # noqa: E402
+from tmux import DEADLINE, Terminal, end_all_in, main, test  # noqa: E402
 
 HOTDEV = os.environ.get("HOTDEV", "")
 SAMPLE = os.path.join(os.environ.get("HOTDEV_SOURCE", "."), "samples", "boids")
@@ -85,6 +86,10 @@ class Place:
         assert old in text, f"{old!r} is not in {name}"
         self.write(name, text.replace(old, new))
 
+    def ctl(self, *words):
+        return subprocess.run([HOTDEV, "ctl", *words], env=self.terminal.environment, cwd=self.sources,
+                              capture_output=True, text=True, timeout=DEADLINE)
+
     def pids(self, name):
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -147,10 +152,60 @@ def a_frame_that_does_not_return_is_pinned_in_every_process(place):
     place.edit("app.c", '"before"', '"after"')
     terminal.see("after ")
     place.edit("app.c", "usleep(20000)", "usleep(20001)")
-    screen = terminal.see("PINNED 2", "v0 old", "work app.c")
+    screen = terminal.see("PINNED 2", "v0 old", "work ", "1 old")
     assert "2 PINNED" in screen
+    # Ages count on.
+    terminal.wait(lambda s: re.search(r"v0 old +work [2-9]s app\.c:\d+", s), "the age of a pin")
     terminal.keys("2", "G", "Enter")
-    terminal.see("3 DETAIL thread", "code: old")
+    screen = terminal.see("3 DETAIL thread", "code: old for ", "a loop that never does")
+    # The whole stack, a version on every frame of the program.
+    assert re.search(r"#\d +work +app\.c v0  app\.c:\d+", screen), screen
+    assert re.search(r"#\d +main +app\.c v0  app\.c:\d+", screen), screen
+    terminal.keys("1", "g", "Enter")
+    terminal.wait(lambda s: len(re.findall(r"\d+ app in v0: work app\.c:\d+ for \d+s", s)) == 2, "who is pinned, and how long")
+
+
+@test
+def the_sources_of_any_two_versions_are_compared(place):
+    terminal = place.program(WORKER)
+    terminal.see("before ")
+    place.edit("app.c", '"before"', '"first"')
+    terminal.see("v0 → v1 live")
+    place.edit("app.c", '"first"', '"second"')
+    terminal.see("v1 → v2 live")
+    terminal.keys("1", "d")
+    screen = terminal.see("3 DETAIL app.c  v1 -> v2")
+    assert '-const char *word(void) { return "first"; }' in screen, screen
+    assert '+const char *word(void) { return "second"; }' in screen, screen
+    terminal.keys("<")
+    terminal.see("3 DETAIL app.c  v0 -> v2", '-const char *word(void) { return "before"; }')
+    terminal.keys("{")
+    terminal.see("3 DETAIL app.c  v0 -> v1", '+const char *word(void) { return "first"; }')
+    said = place.ctl("diff", "app.c", "0", "v2")
+    assert said.returncode == 0 and said.stdout.startswith("--- app.c v0\n+++ app.c v2\n@@"), said
+    assert '+const char *word(void) { return "second"; }\n' in said.stdout
+    assert place.ctl("diff", "app.c").stdout.startswith("--- app.c v1\n+++ app.c v2\n")
+    said = place.ctl("diff", "app.c", "7")
+    assert said.returncode == 1 and "v7 is not kept" in said.stderr, said
+
+
+@test
+def a_save_is_waited_for_by_scripts(place):
+    terminal = place.program(WORKER)
+    terminal.see("before ")
+    for i in range(20):
+        place.edit("app.c", f'"{"before" if i == 0 else f"word{i - 1}"}"', f'"word{i}"')
+        said = place.ctl("wait", "--timeout", "60", "live")
+        assert said.returncode == 0, said
+        versions = json.loads(place.ctl("modules", "--json").stdout)["modules"][0]
+        assert versions["live"] == i + 1, f"save {i + 1}, and v{versions['live']} is live"
+    place.edit("app.c", "usleep(20000);", "usleep(20000)")
+    said = place.ctl("wait", "--timeout", "60", "live")
+    assert said.returncode == 1 and "app.c does not compile" in said.stderr, said
+    said = place.ctl("errors").stdout
+    assert re.fullmatch(r"(\S*app\.c:\d+:\d+: (error|warning|note): [^\n]*\n)+", said), said
+    place.edit("app.c", "usleep(20000)", "usleep(20000);")
+    assert place.ctl("wait", "--timeout", "60").returncode == 0
 
 
 @test

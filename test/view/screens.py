@@ -337,6 +337,74 @@ def a_program_that_reads_single_keys_takes_the_terminal(place):
 
 
 @test
+def another_prefix_leaves_the_usual_one_to_the_program(place):
+    script = 'stty raw -echo; printf "READ%s" Y; dd bs=1 count=1 2>/dev/null | od -c | head -1; stty sane; exec sleep 1000'
+    terminal = place.run("sh", "-c", script, options=["--prefix", "^A"])
+    terminal.see("READY", "Ctrl-A dashboard")
+    terminal.keys("C-a")
+    terminal.see("1 MODULES")
+    terminal.keys("C-a")
+    terminal.see_not("1 MODULES")
+    terminal.keys("C-]")
+    terminal.see("1 MODULES", "035")
+    terminal.keys("C-c", "C-c")
+    terminal.see_not("1 MODULES")
+    for wrong in ("x", "^", "^Z", "^C", "A", "^AB", ""):
+        run = subprocess.run([HOTDEV, "--prefix", wrong, "true"], capture_output=True, text=True, timeout=DEADLINE)
+        assert run.returncode == 2 and "--prefix" in run.stderr, (wrong, run)
+
+
+def needs(program):
+    if not shutil.which(program):
+        raise Missing(f"{program} is not installed")
+
+
+@test
+def vi_runs_inside_and_writes_its_file(place):
+    needs("vi")
+    path = place.write("note", "first line\n")
+    terminal = place.run("vi", "-u", "NONE", path)
+    terminal.see("first line", "the program has the terminal")
+    terminal.type("Ofrom inside")
+    terminal.keys("Escape")
+    terminal.see("from inside")
+    terminal.keys("C-]")
+    terminal.see("1 MODULES", "from inside")
+    terminal.keys("t")
+    terminal.type(":wq")
+    terminal.keys("Enter")
+    terminal.see("ENDED status 0")
+    with open(path) as file:
+        assert file.read() == "from inside\nfirst line\n"
+
+
+@test
+def less_pages_inside(place):
+    needs("less")
+    path = place.write("long", "".join(f"row {i}\n" for i in range(1000)))
+    terminal = place.run("less", path)
+    terminal.see("row 0", "row 20", "the program has the terminal")
+    terminal.keys("PPage", "NPage", "NPage")
+    terminal.see("row 60")
+    terminal.type("/row 777")
+    terminal.keys("Enter")
+    terminal.see("row 777")
+    terminal.resize(80, 24)
+    terminal.wait(lambda s: "row 777" in s and len(s.splitlines()) == 24, "less in the new size")
+    terminal.keys("q")
+    terminal.see("ENDED status 0")
+
+
+@test
+def top_runs_inside(place):
+    needs("top")
+    terminal = place.run("top", "-d", "0.5")
+    terminal.see("PID", "COMMAND", "the program has the terminal")
+    terminal.keys("q")
+    terminal.see("ENDED status 0")
+
+
+@test
 def the_size_of_the_window_follows(place):
     terminal = place.run("sh", "-c", 'trap "stty size" WINCH; stty size; while :; do sleep 0.1; done')
     terminal.see("4 OUTPUT", " 98")
