@@ -7,9 +7,9 @@ reloader_libreloader_a_SOURCES = \
 	reloader/examine.c \
 	reloader/join.c \
 	reloader/judge.c \
+	reloader/machine.c \
 	reloader/migrate.c \
 	reloader/oldcode.c \
-	reloader/machine.c \
 	reloader/pins.c \
 	reloader/private.h \
 	reloader/promote.c \
