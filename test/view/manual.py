@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is written about hotdev is what it does: the manual, --help and the completions against the tables of the
-code, and the screens in README and manual against the screen. With HOTDEV_UPDATE=1 the screens are written anew."""
+code, and the screens in README and manual against the screen. With HOTDEV_UPDATE=1 the refusals and the screens are
+written anew."""
 
 import json
 import os
@@ -114,6 +115,14 @@ def the_manual_has_the_keys_as_the_table_has_them(place):
 def the_manual_has_the_refusals_as_the_table_has_them(place):
     rows = re.findall(r'\{"(HD\d+)",\s*"([^"]+)",\s*"([^"]+)"\}', read("base", "refusal.c"))
     assert len(rows) >= 16, rows
+    if os.environ.get("HOTDEV_UPDATE"):
+        text = manual()
+        listed = "".join(f".It Sy {code}\n{meaning[0].upper()}{meaning[1:]}.\nRemedy: {remedy}.\n"
+                         for code, meaning, remedy in rows)
+        old = between(text, "refusals")
+        with open(os.path.join(SOURCE, "doc", "hotdev.1"), "w", encoding="utf-8") as file:
+            file.write(text.replace(old, "\n.Bl -tag -width Ds\n" + listed + ".El\n" + '.\\" '))
+        return
     wanted = [(f"Sy {code}", f"{meaning[0].upper()}{meaning[1:]}. Remedy: {remedy}.") for code, meaning, remedy in rows]
     found = [(tag, re.sub(r"\s+", " ", text)) for tag, text in entries(between(manual(), "refusals"))]
     assert found == wanted, [pair for pair in zip(found, wanted) if pair[0] != pair[1]]
