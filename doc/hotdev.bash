@@ -4,7 +4,7 @@
 _hotdev()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} first=${COMP_WORDS[1]}
-	local commands="status modules pins errors diff reload undo redo purge pause resume restart events wait quit"
+	local commands="status modules pins errors diff reload undo redo migrate purge pause resume restart events wait quit"
 	COMPREPLY=()
 	case $prev in
 	--compiler) COMPREPLY=($(compgen -W "auto tcc cc" -- "$cur")); return ;;
@@ -30,7 +30,7 @@ _hotdev()
 	case $cur in
 	-*)
 		COMPREPLY=($(compgen -W "--plain --events --compiler --compdb --project --on-refuse --keep --settle
-			--patience --socket --ascii --mono --no-mouse --bell --notify --prefix --replay --help --version" -- "$cur"))
+			--patience --typed-heap --socket --ascii --mono --no-mouse --bell --notify --prefix --replay --help --version" -- "$cur"))
 		return
 		;;
 	esac
