@@ -410,8 +410,6 @@ refusal_of(const GError *error)
 		return hd_refusal_new(HD_REFUSE_BUSY, NULL, "%s", error->message);
 	case HD_ERROR_DENIED:
 		return hd_refusal_new(HD_REFUSE_DENIED, NULL, "%s", error->message);
-	case HD_ERROR_UNSUPPORTED:
-		return hd_refusal_new(HD_REFUSE_LIVE_DATA, NULL, "%s", error->message);
 	default:
 		return hd_refusal_new(HD_REFUSE_TARGET, NULL, "%s", error->message);
 	}
@@ -763,6 +761,36 @@ blocked(const hd_update *update, const GError *error)
 	return refusal;
 }
 
+/* Why an object could not take its new shape. */
+static hd_refusal *
+not_migrated(const hd_update *update, const GError *error)
+{
+	const hd_changed_type *type = update->changed_types && update->changed_types->len
+					      ? g_ptr_array_index(update->changed_types, 0)
+					      : NULL;
+	const hd_position *where = type && type->refusal ? &type->refusal->where : NULL;
+	hd_refusal *refusal = hd_refusal_new(HD_REFUSE_LIVE_DATA, where, "%s", error->message);
+	if (update->census_types && update->census_types->len && !update->reloader->options.typed_heap)
+		hd_refusal_set_remedy(refusal,
+				      "if typed pointers lead to all such objects, say so: hotdev ctl migrate, or "
+				      "HD_STATE(pointer) of hotdev.h in the program; else undo the edit, or "
+				      "restart the program");
+	return refusal;
+}
+
+static hd_refusal *
+refusal_of_commit(const hd_update *update, const GError *error)
+{
+	switch (error->code) {
+	case HD_ERROR_BUSY:
+		return blocked(update, error);
+	case HD_ERROR_UNSUPPORTED:
+		return not_migrated(update, error);
+	default:
+		return refusal_of(error);
+	}
+}
+
 static hd_applied
 commit_jobs(hd_update *update, gint64 linking_ns)
 {
@@ -781,7 +809,7 @@ commit_jobs(hd_update *update, gint64 linking_ns)
 		     (busy && waits_for_frames(update));
 	if (!waits) {
 		GPtrArray *refusals = g_ptr_array_new();
-		g_ptr_array_add(refusals, busy ? blocked(update, error) : refusal_of(error));
+		g_ptr_array_add(refusals, refusal_of_commit(update, error));
 		emit_held(update, refusals);
 	}
 	g_error_free(error);

@@ -62,6 +62,11 @@ typedef struct {
 } tcache;
 
 typedef struct {
+	guint64 start; /* of the block that it is in */
+	tcache lists;
+} cache;
+
+typedef struct {
 	guint64 start; /* of the user's part */
 	gsize size;    /* that can be used; 0: not in use */
 	guint64 link;  /* its first word, which leads on in a list */
@@ -94,7 +99,7 @@ typedef struct {
 	guint64 *data; /* the library's variables */
 	gsize words;
 	guint64 brk_start, brk_end;
-	GArray *caches; /* of tcache: what looks like one */
+	GArray *caches; /* of cache: what looks like one */
 	window window;
 } work;
 
@@ -238,13 +243,15 @@ note_cache(work *w, guint64 chunk, gsize size, guint64 end)
 	static const tcache empty;
 	if (size != CHUNK_HEAD + sizeof(tcache))
 		return;
-	const tcache *cache = look(w, chunk + CHUNK_HEAD, sizeof *cache, end);
-	if (!cache || memcmp(cache, &empty, sizeof empty) == 0)
+	const tcache *lists = look(w, chunk + CHUNK_HEAD, sizeof *lists, end);
+	/* An empty one may be anything, but for the first thread's: that is the first block of all. */
+	if (!lists || (memcmp(lists, &empty, sizeof empty) == 0 && chunk != w->brk_start))
 		return;
 	for (guint i = 0; i < TCACHE_BINS; i++)
-		if ((cache->counts[i] == 0) != (cache->entries[i] == 0) || cache->entries[i] % 16 != 0)
+		if ((lists->counts[i] == 0) != (lists->entries[i] == 0) || lists->entries[i] % 16 != 0)
 			return;
-	g_array_append_vals(w->caches, cache, 1);
+	cache found = {chunk + CHUNK_HEAD, *lists};
+	g_array_append_val(w->caches, found);
 }
 
 typedef struct {
@@ -401,11 +408,11 @@ walk_fastbins(const hd_heap *heap, const void *data, bool hidden, GArray *freed)
 static bool
 walk_cache(const hd_heap *heap, const void *data, bool hidden, GArray *freed)
 {
-	const tcache *cache = data;
+	const tcache *lists = data;
 	for (guint i = 0; i < TCACHE_BINS; i++) {
 		guint before = freed->len;
-		if (!walk_list(heap, cache->entries[i], 0, LEAST + 16 * i, cache->counts[i], hidden, freed) ||
-		    freed->len - before != cache->counts[i])
+		if (!walk_list(heap, lists->entries[i], 0, LEAST + 16 * i, lists->counts[i], hidden, freed) ||
+		    freed->len - before != lists->counts[i])
 			return false;
 	}
 	return true;
@@ -638,6 +645,15 @@ add_mapped(work *w)
 
 /* ---- the whole ---- */
 
+/* It is the allocator's own, and what its lists have is not in use. */
+static void
+take_cache(hd_heap *heap, const cache *c)
+{
+	block *own = block_that_starts(heap, c->start);
+	if (own && free_listed(heap, walk_cache, &c->lists))
+		own->size = 0;
+}
+
 static void
 read_all(work *w)
 {
@@ -649,7 +665,7 @@ read_all(work *w)
 		if (!free_listed(w->heap, walk_fastbins, &g_array_index(states, guint64, i)))
 			w->heap->known = false;
 	for (guint i = 0; i < w->caches->len; i++)
-		free_listed(w->heap, walk_cache, &g_array_index(w->caches, tcache, i));
+		take_cache(w->heap, &g_array_index(w->caches, cache, i));
 	add_mapped(w);
 	g_array_sort(w->heap->regions, by_start);
 	g_array_free(states, true);
@@ -667,7 +683,7 @@ hd_heap_read(const hd_allocator *allocator, pid_t reader)
 	gsize size = allocator->data_start < allocator->data_end ? allocator->data_end - allocator->data_start : 0;
 	w->data = g_malloc(size + 1);
 	w->words = size / WORD;
-	w->caches = g_array_new(false, false, sizeof(tcache));
+	w->caches = g_array_new(false, false, sizeof(cache));
 	if (w->pages && size && hd_memory_read(reader, allocator->data_start, w->data, size)) {
 		heap->known = true;
 		read_all(w);
