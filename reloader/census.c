@@ -315,16 +315,18 @@ note_library_block(guint64 word, void *data)
 }
 
 static bool
-is_accounted_for(const search *s, guint64 start)
+is_accounted_for(const search *s, guint64 start, gsize size)
 {
-	return hd_trace_knows(s->census->trace, start) || g_hash_table_contains(s->libraries, GSIZE_TO_POINTER(start));
+	return hd_trace_knows(s->census->trace, start) ||
+	       g_hash_table_contains(s->libraries, GSIZE_TO_POINTER(start)) ||
+	       hd_stopped_is_early(s->process, start, size);
 }
 
 static void
 look_at_block(guint64 start, gsize size, void *data)
 {
 	search *s = data;
-	if (!is_accounted_for(s, start))
+	if (!is_accounted_for(s, start, size))
 		refuse_block(s, start, size, "something");
 }
 
@@ -336,7 +338,7 @@ look_at_stack_word(guint64 word, void *data)
 	guint64 start;
 	gsize size;
 	if (!*s->why && hd_stopped_block(s->process, word, &start, &size) && word == start &&
-	    !is_accounted_for(s, start))
+	    !is_accounted_for(s, start, size))
 		refuse_block(s, start, size, "a stack");
 }
 

@@ -6,6 +6,7 @@ reloader_target_libtarget_a_SOURCES = \
 	reloader/target/arena.c \
 	reloader/target/cfi.c reloader/target/cfi.h \
 	reloader/target/commit.c \
+	reloader/target/early.c \
 	reloader/target/heap.c \
 	reloader/target/inject.c \
 	reloader/target/jit.c \

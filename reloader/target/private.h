@@ -59,6 +59,7 @@ struct hd_target {
 	guint64 agent_device, agent_inode;
 	guint64 agent_allocate, agent_free; /* its functions; 0: it is not loaded */
 	struct hd_allocator *allocator;	    /* NULL: not found */
+	GHashTable *early;		    /* early.c's: blocks that main found */
 	GPtrArray *objects;		    /* of hd_target_object * */
 	GPtrArray *arenas;		    /* of arena * */
 	guint commits;			    /* that have succeeded */
@@ -339,6 +340,13 @@ bool hd_heap_is_own(const hd_heap *heap, guint64 address);
 bool hd_heap_is_known(const hd_heap *heap);
 bool hd_heap_block(const hd_heap *heap, guint64 address, guint64 *start, gsize *size);
 void hd_heap_each(const hd_heap *heap, hd_block_run *run, void *data);
+
+/* ---- early.c ---- */
+
+/* The program is stopped at main. */
+void hd_early_note(hd_target *target);
+/* Whether the block was there then, and holds what it held. */
+bool hd_early_has(const hd_target *target, pid_t reader, guint64 start, gsize size);
 
 /* ---- stopped.c ---- */
 

@@ -474,6 +474,7 @@ hd_target_run(hd_target *target, GError **error)
 {
 	if (target->running)
 		return true;
+	hd_early_note(target);
 	if (hd_fault("target.run") || ptrace(PTRACE_DETACH, target->pid, 0, 0) < 0) {
 		hd_error_set_errno(error, HD_ERROR_START, errno, "cannot let %s run", target->program);
 		return false;
@@ -492,6 +493,7 @@ hd_target_free(hd_target *target)
 	hd_arenas_free(target);
 	hd_unwinder_free(target);
 	g_free(target->allocator);
+	g_clear_pointer(&target->early, g_hash_table_unref);
 	g_clear_pointer(&target->objects, g_ptr_array_unref);
 	if (target->mark.view)
 		munmap(target->mark.view, HD_PAGE);

@@ -74,6 +74,12 @@ hd_stopped_is_heap(const hd_stopped *process, guint64 address)
 	return heap && hd_heap_has(heap, address);
 }
 
+bool
+hd_stopped_is_early(const hd_stopped *process, guint64 start, gsize size)
+{
+	return hd_early_has(process->stop->target, process->reader, start, size);
+}
+
 void
 hd_stopped_stack_words(const hd_stopped *process, hd_word_run *run, void *data)
 {

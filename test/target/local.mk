@@ -1,6 +1,6 @@
 # test/target: the running program.
 TEST_TARGET_SOURCE = test/target/support.c test/target/support.h test/target/program.h
-TEST_TARGET_LINK = reloader/target/libtarget.a $(LIBRARIES_BASE) $(ELF_LIBS) $(CMOCKA_LIBS) -lpthread
+TEST_TARGET_LINK = reloader/target/libtarget.a $(LIBRARIES_BASE) $(ELF_LIBS) $(XXHASH_LIBS) $(CMOCKA_LIBS) -lpthread
 TEST_TARGET_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 
 if HAVE_CMOCKA
