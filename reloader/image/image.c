@@ -100,14 +100,15 @@ says_it_is_pie(const hd_image *image)
 	return false;
 }
 
+/* Inflating what somebody installed for libc takes longer than the rest of start-up. */
 static void
-read_debug_information(hd_image *image)
+read_units(hd_image *image)
 {
-	image->dwarf = hd_dwarf_open(image->file.elf);
-	if (!image->dwarf && hd_debug_file_open(&image->file, image->path, &image->debug))
+	if (!image->dwarf && image->debug.elf)
 		image->dwarf = hd_dwarf_open(image->debug.elf);
 	if (image->dwarf)
 		hd_units_open(image);
+	image->units_read = true;
 }
 
 hd_image *
@@ -124,7 +125,9 @@ hd_image_open(const char *path, GError **error)
 		return NULL;
 	}
 	image->declared_pie = says_it_is_pie(image);
-	read_debug_information(image);
+	image->dwarf = hd_dwarf_open(image->file.elf);
+	if (!image->dwarf)
+		hd_debug_file_open(&image->file, image->path, &image->debug);
 	return image;
 }
 
@@ -243,8 +246,10 @@ hd_image_tls_alignment(const hd_image *image)
 }
 
 const GPtrArray *
-hd_image_units(const hd_image *image)
+hd_image_units(hd_image *image)
 {
+	if (!image->units_read)
+		read_units(image);
 	return image->units;
 }
 

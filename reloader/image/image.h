@@ -48,7 +48,7 @@ guint64 hd_image_high(const hd_image *image);
 /* The n-th executable PT_LOAD; false: there are no more. */
 bool hd_image_code(const hd_image *image, guint n, guint64 *low, guint64 *high);
 
-const GPtrArray *hd_image_units(const hd_image *image); /* of hd_image_unit * */
+const GPtrArray *hd_image_units(hd_image *image); /* of hd_image_unit *; read at the first call */
 /* The unit's details, read at the first call and kept. */
 const hd_unit *hd_image_unit_details(hd_image *image, const hd_image_unit *unit, GError **error);
 /* What it says of its building: borrowed fields, valid as long as the image. */

@@ -35,10 +35,11 @@ struct hd_image {
 	GElf_Ehdr header;
 	GElf_Phdr *segments;
 	gsize n_segments;
-	bool interpreted;    /* PT_INTERP */
-	bool declared_pie;   /* DF_1_PIE */
-	Dwarf *dwarf;	     /* NULL: none */
-	GPtrArray *units;    /* of hd_unit_slot * */
+	bool interpreted;  /* PT_INTERP */
+	bool declared_pie; /* DF_1_PIE */
+	Dwarf *dwarf;	   /* NULL: none, or in a separate file and not read yet */
+	GPtrArray *units;  /* of hd_unit_slot *, read when first asked for */
+	bool units_read;
 	GHashTable *paths;   /* char * -> canonical char *, both owned */
 	hd_symbols *symbols; /* read when first asked for */
 	hd_dynamic *dynamic; /* the same */
