@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What hotdev is measured against, in one process each:
  *
- *   rival tcc FILE OPTION...  compiles FILE by libtcc, to an object, once for each line of input; prints ms
- *   rival load                dlopens the object whose name it reads, calls answer(1) where it has one; prints "done" */
+ *   rival tcc OPTION...  for each line of input, names of files: compiles them by libtcc to objects; answers ms
+ *   rival load           for each line, a shared object: dlopens it and calls its answer(1), if any; answers "done" */
 #include "config.h"
 
 #include <dlfcn.h>
@@ -12,6 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
+
+enum { LINE_LIMIT = 1 << 16 };
 
 static double
 now_ms(void)
@@ -33,50 +36,54 @@ compile(const char *file, char **options)
 	tcc_set_output_type(tcc, TCC_OUTPUT_OBJ);
 	int failed = tcc_add_file(tcc, file) || tcc_output_file(tcc, name);
 	tcc_delete(tcc);
+	close(fd);
 	return failed;
 }
 
 static int
-rival_tcc(const char *file, char **options)
+rival_tcc(char *line, char **options)
 {
-	char line[4096];
-	while (fgets(line, sizeof line, stdin)) {
-		double began = now_ms();
+	double began = now_ms();
+	for (char *file = strtok(line, " \n"); file; file = strtok(NULL, " \n"))
 		if (compile(file, options) != 0)
 			return 1;
-		printf("%f\n", now_ms() - began);
-		fflush(stdout);
-	}
+	printf("%f\n", now_ms() - began);
 	return 0;
 }
 
 static int
-rival_load(void)
+rival_load(char *line, char **options)
 {
-	char line[4096];
-	while (fgets(line, sizeof line, stdin)) {
-		line[strcspn(line, "\n")] = '\0';
-		void *object = dlopen(line, RTLD_LAZY | RTLD_GLOBAL);
-		if (!object) {
-			fprintf(stderr, "%s\n", dlerror());
-			return 1;
-		}
-		int (*answer)(int);
-		*(void **)&answer = dlsym(object, "answer");
-		if (answer)
-			answer(1);
-		puts("done");
-		fflush(stdout);
+	(void)options;
+	line[strcspn(line, "\n")] = '\0';
+	void *object = dlopen(line, RTLD_LAZY | RTLD_GLOBAL);
+	if (!object) {
+		fprintf(stderr, "%s\n", dlerror());
+		return 1;
 	}
+	int (*answer)(int);
+	*(void **)&answer = dlsym(object, "answer");
+	if (answer)
+		answer(1);
+	puts("done");
 	return 0;
 }
 
 int
 main(int argc, char **argv)
 {
-	if (argc > 2 && strcmp(argv[1], "tcc") == 0)
-		return rival_tcc(argv[2], argv + 3);
-	if (argc == 2 && strcmp(argv[1], "load") == 0)
-		return rival_load();
-	return 2;
+	static char line[LINE_LIMIT];
+	int (*serve)(char *line, char **options) = NULL;
+	if (argc > 1 && strcmp(argv[1], "tcc") == 0)
+		serve = rival_tcc;
+	else if (argc == 2 && strcmp(argv[1], "load") == 0)
+		serve = rival_load;
+	if (!serve)
+		return 2;
+	while (fgets(line, sizeof line, stdin)) {
+		if (serve(line, argv + 2) != 0)
+			return 1;
+		fflush(stdout);
+	}
+	return 0;
 }

@@ -1,6 +1,7 @@
 # test/lib, test/e2e, test/real: the whole command seen from outside, at each point of the matrix.
 E2E_LIB = \
 	test/lib/contract.py \
+	test/lib/debian.py \
 	test/lib/gdb.py \
 	test/lib/hotdev.py \
 	test/lib/limit.py \
