@@ -23,6 +23,10 @@ _hotdev()
 		COMPREPLY=($(compgen -W "$commands -s" -- "$cur"))
 		return
 	fi
+	if [ "$first" = demo ] && [[ $cur != -* ]]; then
+		COMPREPLY=($(compgen -d -- "$cur"))
+		return
+	fi
 	if [ "$first" = doctor ] && [ "$COMP_CWORD" -gt 1 ]; then
 		COMPREPLY=($(compgen -W "--json --quick --compiler --compdb --project" -- "$cur") $(compgen -f -- "$cur"))
 		return
@@ -35,6 +39,6 @@ _hotdev()
 		;;
 	esac
 	COMPREPLY=($(compgen -f -- "$cur"))
-	[ "$COMP_CWORD" = 1 ] && COMPREPLY+=($(compgen -W "ctl doctor" -- "$cur"))
+	[ "$COMP_CWORD" = 1 ] && COMPREPLY+=($(compgen -W "ctl demo doctor" -- "$cur"))
 }
 complete -o filenames -F _hotdev hotdev

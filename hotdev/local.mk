@@ -3,8 +3,11 @@ noinst_LIBRARIES += hotdev/libviews.a
 hotdev_libviews_a_SOURCES = \
 	hotdev/control.c hotdev/control.h \
 	hotdev/ctl.c hotdev/ctl.h \
+	hotdev/demo.c hotdev/demo.h \
 	hotdev/doctor.c hotdev/doctor.h \
 	hotdev/endpoint.c hotdev/endpoint.h \
+	hotdev/guide.c hotdev/guide.h \
+	hotdev/installed.c hotdev/installed.h \
 	hotdev/journal.c hotdev/journal.h \
 	hotdev/journal_model.c hotdev/journal_model.h \
 	hotdev/jsonl.c hotdev/jsonl.h \
@@ -14,7 +17,7 @@ hotdev_libviews_a_SOURCES = \
 	hotdev/pty.c hotdev/pty.h \
 	hotdev/report.c hotdev/report.h \
 	hotdev/run.c hotdev/run.h
-hotdev_libviews_a_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
+hotdev_libviews_a_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"' -DPKGDATADIR='"$(pkgdatadir)"'
 LIBRARIES_VIEWS = hotdev/libviews.a $(LIBRARIES_TUI)
 
 bin_PROGRAMS += hotdev/hotdev

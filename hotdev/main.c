@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "hotdev/ctl.h"
+#include "hotdev/demo.h"
 #include "hotdev/doctor.h"
 #include "hotdev/run.h"
 
@@ -38,11 +39,14 @@ ignore_signal(int number)
 static int
 run(const hd_options *options, gint64 start_ns)
 {
+	/* A handler, unlike SIG_IGN, is not handed on to the program. */
+	if (options->kind == HD_COMMAND_RUN || options->kind == HD_COMMAND_DEMO)
+		signal(SIGPIPE, ignore_signal);
 	switch (options->kind) {
 	case HD_COMMAND_RUN:
-		/* A handler, unlike SIG_IGN, is not handed on to the program. */
-		signal(SIGPIPE, ignore_signal);
 		return hd_run(options, start_ns);
+	case HD_COMMAND_DEMO:
+		return hd_demo(options, start_ns);
 	case HD_COMMAND_REPLAY:
 		return hd_replay(options);
 	case HD_COMMAND_DOCTOR:

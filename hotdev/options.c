@@ -23,7 +23,8 @@ typedef struct {
 } row;
 
 #define AT(member) offsetof(hd_options, member)
-#define RUN (1u << HD_COMMAND_RUN)
+#define DEMO (1u << HD_COMMAND_DEMO)
+#define RUN (1u << HD_COMMAND_RUN | DEMO)
 #define DOCTOR (1u << HD_COMMAND_DOCTOR)
 #define CTL (1u << HD_COMMAND_CTL)
 
@@ -191,6 +192,8 @@ hd_options_parse(hd_options *options, int argc, char **argv, GError **error)
 		kind = HD_COMMAND_DOCTOR;
 	else if (argc > 1 && strcmp(argv[1], "ctl") == 0)
 		kind = HD_COMMAND_CTL;
+	else if (argc > 1 && strcmp(argv[1], "demo") == 0)
+		kind = HD_COMMAND_DEMO;
 	if (kind != HD_COMMAND_RUN)
 		at++;
 	options->kind = kind;
@@ -205,6 +208,10 @@ hd_options_parse(hd_options *options, int argc, char **argv, GError **error)
 			return true;
 	}
 	options->arguments = argv + at;
+	if (kind == HD_COMMAND_DEMO) {
+		bool fits = !options->replay && (!argv[at] || !argv[at + 1]);
+		return fits || usage_error(error, "demo takes one folder, and no --replay");
+	}
 	if (kind == HD_COMMAND_RUN && options->replay) {
 		options->kind = HD_COMMAND_REPLAY;
 		return argv[at] ? usage_error(error, "--replay runs no program") : true;
@@ -249,6 +256,6 @@ hd_options_help(void)
 	}
 	g_string_append(help, "ctl: status, modules, pins, errors, diff MODULE [V [V]] (each with --json),\n"
 			      "reload [FILE], undo|redo|purge [MODULE], pause, resume, restart, events,\n"
-			      "wait [--timeout S] [live|idle], quit [end|leave]. More: man hotdev\n");
+			      "wait [--timeout S] [live|idle], quit [end|leave]. Try: hotdev demo, man hotdev\n");
 	return g_string_free(help, FALSE);
 }

@@ -10,6 +10,7 @@ typedef enum {
 	HD_COMMAND_RUN,
 	HD_COMMAND_DOCTOR,
 	HD_COMMAND_CTL,
+	HD_COMMAND_DEMO, /* its options are those of run; arguments: [FOLDER] */
 	HD_COMMAND_REPLAY,
 	HD_COMMAND_HELP,
 	HD_COMMAND_VERSION,

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "hotdev/control.h"
+#include "hotdev/installed.h"
 #include "hotdev/journal.h"
 #include "hotdev/journal_model.h"
 #include "hotdev/notify.h"
@@ -33,6 +34,7 @@ typedef struct {
 	const hd_options *options;
 	GMainLoop *loop;
 	hd_reloader *reloader;
+	hd_guide *guide;     /* borrowed; NULL: none */
 	hd_journal *journal; /* NULL: none */
 	hd_control *control; /* NULL: not there yet, or no place for it */
 	tui *dashboard;	     /* NULL: plain */
@@ -95,6 +97,9 @@ heard(hd_event *event, void *data)
 		hd_notify(event, s->options->arguments[0]);
 	if (s->control)
 		hd_control_event(s->control, event);
+	/* Its first line is due once the program runs. */
+	if (s->guide && (hd_guide_event(s->guide, event) || event->kind == HD_EVENT_READY) && !s->dashboard)
+		g_printerr("demo: %s\n", hd_guide_text(s->guide));
 	if (event->kind == HD_EVENT_PROCESS && !s->check)
 		s->check = g_idle_add(check_end, s);
 }
@@ -165,7 +170,8 @@ survive(gpointer data)
 static void
 take_snapshot(void *data, tui_snapshot *snapshot)
 {
-	const hd_model *model = hd_reloader_model(((session *)data)->reloader);
+	const session *s = data;
+	const hd_model *model = hd_reloader_model(s->reloader);
 	*snapshot = (tui_snapshot){
 		.modules = hd_model_modules(model),
 		.processes = hd_model_processes(model),
@@ -178,6 +184,7 @@ take_snapshot(void *data, tui_snapshot *snapshot)
 		.paused = hd_model_paused(model),
 		.idle = hd_model_idle(model),
 		.watcher = hd_model_watcher(model),
+		.advice = s->guide ? hd_guide_text(s->guide) : NULL,
 	};
 }
 
@@ -227,21 +234,6 @@ dashboard_new(const hd_options *options, tui_source source, int terminal)
 
 /* ---- start-up ---- */
 
-/* What hotdev starts or loads: beside it where it runs from its build folder, else as installed. */
-static char *
-helper_path(const char *folder, const char *name)
-{
-	char *own = g_file_read_link("/proc/self/exe", NULL);
-	char *here = own ? g_path_get_dirname(own) : g_strdup(".");
-	char *beside = g_build_filename(here, "..", "reloader", folder, name, NULL);
-	g_free(own);
-	g_free(here);
-	if (g_file_test(beside, G_FILE_TEST_IS_REGULAR))
-		return beside;
-	g_free(beside);
-	return g_build_filename(PKGLIBEXECDIR, name, NULL);
-}
-
 /* Never follows a link out of the folder. */
 static void
 remove_tree(const char *path)
@@ -286,8 +278,8 @@ hd_run_reloader_options(const hd_options *options, hd_reloader_options *out)
 		.settle_ms = options->settle_ms,
 		.patience_ms = options->patience_ms,
 		.typed_heap = options->typed_heap,
-		.agent = helper_path("agent", "hotdev-agent.so"),
-		.tcc = helper_path("instant", "hotdev-tcc"),
+		.agent = hd_installed_helper("agent", "hotdev-agent.so"),
+		.tcc = hd_installed_helper("instant", "hotdev-tcc"),
 		.scratch = make_scratch(),
 	};
 }
@@ -409,7 +401,16 @@ session_run(session *s)
 int
 hd_run(const hd_options *options, gint64 start_ns)
 {
-	session s = {.options = options, .pty = {-1, -1, -1}, .ascii = options->ascii || hd_text_locale_is_ascii()};
+	return hd_run_guided(options, NULL, start_ns);
+}
+
+int
+hd_run_guided(const hd_options *options, hd_guide *guide, gint64 start_ns)
+{
+	session s = {.options = options,
+		     .guide = guide,
+		     .pty = {-1, -1, -1},
+		     .ascii = options->ascii || hd_text_locale_is_ascii()};
 	hd_reloader_options reloader;
 	GError *error = NULL;
 	s.loop = g_main_loop_new(NULL, FALSE);

@@ -1,12 +1,14 @@
 # samples: programs to see hotdev with. They are built by their own makefiles.
-EXTRA_DIST += \
+# `hotdev demo` copies this one; configure links it into the build folder.
+boidsdir = $(pkgdatadir)/samples/boids
+dist_boids_DATA = \
 	samples/boids/Makefile \
 	samples/boids/README.md \
 	samples/boids/boids.h \
-	samples/boids/demo \
 	samples/boids/draw.c \
 	samples/boids/flock.c \
-	samples/boids/main.c \
+	samples/boids/main.c
+EXTRA_DIST += \
 	samples/httpd/Makefile \
 	samples/httpd/README.md \
 	samples/httpd/buffer.c \

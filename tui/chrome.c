@@ -99,9 +99,16 @@ append_watcher(GString *line, const json_t *watcher)
 		g_string_append_printf(line, ", overflow %d", overflows);
 }
 
+/* What the watcher is about; where somebody is guided, what to do next. */
 static void
 draw_watch_bar(const tui *t, const counts *c)
 {
+	if (t->now.advice) {
+		char *line = g_strdup_printf(" %s", t->now.advice);
+		screen_text(1, 0, t->columns, STYLE_BUSY, line);
+		g_free(line);
+		return;
+	}
 	GString *left = g_string_new(NULL);
 	const char *state = json_string_value(json_object_get(t->now.watcher, "state"));
 	append_watcher(left, t->now.watcher);

@@ -23,7 +23,8 @@ typedef struct {
 	int exit_status;
 	int generation;
 	bool paused, idle;
-	json_t *watcher; /* may be NULL */
+	json_t *watcher;    /* may be NULL */
+	const char *advice; /* a line for the user; NULL: none */
 } tui_snapshot;
 
 typedef enum {

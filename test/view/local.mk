@@ -18,6 +18,7 @@ test_view_parts_t_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 test_view_parts_t_LDADD = $(VIEW_TEST_LIBS)
 endif
 
-VIEW_FROM_OUTSIDE = test/view/control.py test/view/live.py test/view/manual.py test/view/screens.py
+VIEW_FROM_OUTSIDE = test/view/control.py test/view/demo.py test/view/live.py test/view/manual.py \
+	test/view/screens.py
 EXTRA_DIST += $(VIEW_FROM_OUTSIDE) test/view/tmux.py
 TESTS += $(VIEW_FROM_OUTSIDE)
