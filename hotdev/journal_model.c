@@ -286,7 +286,11 @@ static void
 apply_process(hd_journal_model *model, const hd_event *event)
 {
 	const char *change = event->change ? event->change : "";
-	if (strcmp(change, "ended") == 0 || strcmp(change, "exec") == 0) {
+	if (strcmp(change, "exec") == 0) {
+		remove_process(model, event->pid);
+		return;
+	}
+	if (strcmp(change, "ended") == 0) {
 		remove_process(model, event->pid);
 		if (event->pid == model->pid)
 			model->exit_status = MAX(event->status, 0);

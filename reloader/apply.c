@@ -405,7 +405,12 @@ show_to_gdb(hd_update *update, hd_job *job)
 static hd_refusal *
 refusal_of(const GError *error)
 {
+	hd_refusal *refusal;
 	switch (error->code) {
+	case HD_ERROR_GONE:
+		refusal = hd_refusal_new(HD_REFUSE_TARGET, NULL, "%s", error->message);
+		hd_refusal_set_remedy(refusal, "restart the program: hotdev ctl restart");
+		return refusal;
 	case HD_ERROR_BUSY:
 		return hd_refusal_new(HD_REFUSE_BUSY, NULL, "%s", error->message);
 	case HD_ERROR_DENIED:

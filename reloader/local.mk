@@ -1,6 +1,7 @@
 # reloader: saved files in at the top, a patched program out at the bottom, events up.
 noinst_LIBRARIES += reloader/libreloader.a
 reloader_libreloader_a_SOURCES = \
+	reloader/adopt.c \
 	reloader/apply.c \
 	reloader/census.c \
 	reloader/discover.c \

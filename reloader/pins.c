@@ -21,9 +21,10 @@ typedef struct {
 
 struct hd_pins {
 	hd_reloader *reloader;
-	GHashTable *pinned;  /* tid -> pin * */
-	GHashTable *unknown; /* set of tid: stacks that could not be unwound at the last look */
-	GHashTable *alive;   /* pid -> ppid, as last said */
+	GHashTable *pinned;    /* tid -> pin * */
+	GHashTable *unknown;   /* set of tid: stacks that could not be unwound at the last look */
+	GHashTable *alive;     /* pid -> ppid, as last said */
+	GHashTable *strangers; /* set of pid: have called exec, and were told of */
 	guint source;
 };
 
@@ -44,6 +45,7 @@ hd_pins_new(hd_reloader *r)
 	pins->pinned = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)pin_free);
 	pins->unknown = g_hash_table_new(NULL, NULL);
 	pins->alive = g_hash_table_new(NULL, NULL);
+	pins->strangers = g_hash_table_new(NULL, NULL);
 	return pins;
 }
 
@@ -56,6 +58,7 @@ hd_pins_free(hd_pins *pins)
 	g_hash_table_unref(pins->pinned);
 	g_hash_table_unref(pins->unknown);
 	g_hash_table_unref(pins->alive);
+	g_hash_table_unref(pins->strangers);
 	g_free(pins);
 }
 
@@ -308,16 +311,28 @@ sample_again(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
+static void
+take_samples(hd_pins *pins, const GPtrArray *samples)
+{
+	for (guint i = 0; i < samples->len; i++)
+		take_sample(pins, g_ptr_array_index(samples, i));
+	count_pins(pins);
+	if (!pins->source && g_hash_table_size(pins->pinned))
+		pins->source = g_timeout_add(SAMPLE_MS, sample_again, pins);
+}
+
 void
 hd_pins_take(hd_pins *pins, const GPtrArray *samples)
 {
 	release_ended(pins, samples);
-	for (guint i = 0; i < samples->len; i++)
-		take_sample(pins, g_ptr_array_index(samples, i));
-	count_pins(pins);
+	take_samples(pins, samples);
 	hd_pins_refresh(pins);
-	if (!pins->source && g_hash_table_size(pins->pinned))
-		pins->source = g_timeout_add(SAMPLE_MS, sample_again, pins);
+}
+
+void
+hd_pins_adopted(hd_pins *pins, const GPtrArray *samples)
+{
+	take_samples(pins, samples);
 }
 
 /* ---- who is in the way ---- */
@@ -359,14 +374,37 @@ hd_pins_blockers(hd_pins *pins, const hd_commit *commit)
 /* ---- processes ---- */
 
 static void
-emit_process(hd_pins *pins, pid_t pid, pid_t ppid, const char *change, int status)
+emit_process(hd_pins *pins, pid_t pid, pid_t ppid, const char *change, const char *program)
 {
 	hd_event *event = hd_event_new(HD_EVENT_PROCESS);
 	event->pid = pid;
 	event->ppid = ppid;
 	event->change = g_strdup(change);
-	event->status = status;
+	event->program = g_strdup(program);
+	event->status = -1;
 	hd_reloader_emit(pins->reloader, event);
+}
+
+/* Of those that were in the list, and of children of those that are. */
+static void
+tell_of_strangers(hd_pins *pins, GHashTable *before)
+{
+	GArray *strangers = hd_target_strangers(pins->reloader->target);
+	GHashTable *told = g_hash_table_new(NULL, NULL);
+	for (guint i = 0; i < strangers->len; i++) {
+		const hd_target_stranger *s = &g_array_index(strangers, hd_target_stranger, i);
+		gpointer pid = GINT_TO_POINTER(s->pid);
+		bool known = g_hash_table_contains(pins->strangers, pid);
+		if (!known && !g_hash_table_contains(before, pid) &&
+		    !g_hash_table_contains(pins->alive, GINT_TO_POINTER(s->ppid)))
+			continue;
+		if (!known)
+			emit_process(pins, s->pid, s->ppid, "exec", s->runs);
+		g_hash_table_add(told, pid);
+	}
+	g_array_unref(strangers);
+	g_hash_table_unref(pins->strangers);
+	pins->strangers = told;
 }
 
 static hd_thread_view *
@@ -412,24 +450,30 @@ hd_pins_refresh(hd_pins *pins)
 		g_hash_table_insert(alive, GINT_TO_POINTER(process->pid), GINT_TO_POINTER(process->ppid));
 		g_ptr_array_add(views, process_view(pins, process));
 	}
-	g_ptr_array_unref(processes);
 	g_ptr_array_unref(r->model->processes);
 	r->model->processes = views;
 
 	GHashTable *before = pins->alive;
 	pins->alive = alive;
 	pid_t first = hd_target_pid(r->target);
+	for (guint i = 0; i < processes->len; i++) {
+		const hd_target_process *process = g_ptr_array_index(processes, i);
+		if (!g_hash_table_contains(before, GINT_TO_POINTER(process->pid)))
+			emit_process(pins, process->pid, process->ppid,
+				     process->adopted	     ? "adopted"
+				     : process->pid == first ? "started"
+							     : "forked",
+				     NULL);
+	}
+	tell_of_strangers(pins, before);
 	GHashTableIter iter;
 	gpointer pid, ppid;
-	g_hash_table_iter_init(&iter, alive);
-	while (g_hash_table_iter_next(&iter, &pid, &ppid))
-		if (!g_hash_table_contains(before, pid))
-			emit_process(pins, GPOINTER_TO_INT(pid), GPOINTER_TO_INT(ppid),
-				     GPOINTER_TO_INT(pid) == first ? "started" : "forked", -1);
 	g_hash_table_iter_init(&iter, before);
 	while (g_hash_table_iter_next(&iter, &pid, &ppid))
 		/* The first process's end is told by whoever collects its status. */
-		if (!g_hash_table_contains(alive, pid) && GPOINTER_TO_INT(pid) != first)
-			emit_process(pins, GPOINTER_TO_INT(pid), GPOINTER_TO_INT(ppid), "ended", -1);
+		if (!g_hash_table_contains(alive, pid) && !g_hash_table_contains(pins->strangers, pid) &&
+		    GPOINTER_TO_INT(pid) != first)
+			emit_process(pins, GPOINTER_TO_INT(pid), GPOINTER_TO_INT(ppid), "ended", NULL);
 	g_hash_table_unref(before);
+	g_ptr_array_unref(processes);
 }

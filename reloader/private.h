@@ -45,7 +45,9 @@ struct hd_reloader {
 	GPtrArray *waits;
 	guint next_wait;
 	gint64 written_ns; /* of the last update */
-	guint watcher_source, exit_source, tick_source, restart_source, purge_source;
+	guint watcher_source, exit_source, tick_source, restart_source, purge_source, adopt_source;
+	guint adopt_looks;		    /* in a row, at processes that could not be adopted yet */
+	GHashTable *left_out;		    /* pid -> why it is not adopted, as the user was told */
 	gsize purge_left, purge_left_bytes; /* old code that could not be given back at the last look */
 };
 
@@ -285,6 +287,11 @@ bool hd_undo_last(hd_reloader *reloader, const char *module, bool again, GError 
 void hd_purge_soon(hd_reloader *reloader);
 void hd_purge_cancel(hd_reloader *reloader);
 
+/* ---- adopt.c: processes that execute the program anew ---- */
+/* Looks for them, and takes them in. */
+void hd_adopt_newcomers(hd_reloader *reloader);
+void hd_adopt_cancel(hd_reloader *reloader);
+
 /* ---- pins.c: who is in old code ---- */
 hd_pins *hd_pins_new(hd_reloader *reloader);
 void hd_pins_free(hd_pins *pins);
@@ -292,6 +299,8 @@ void hd_pins_free(hd_pins *pins);
 void hd_pins_take(hd_pins *pins, const GPtrArray *samples);
 /* Threads with a frame that is in the commit's way, each with the innermost such place; of hd_thread_place *. */
 GPtrArray *hd_pins_blockers(hd_pins *pins, const hd_commit *commit);
+/* The threads of a process that was adopted, as they were then. */
+void hd_pins_adopted(hd_pins *pins, const GPtrArray *samples);
 /* Processes and threads as they are now, into the model; says who came and went. */
 void hd_pins_refresh(hd_pins *pins);
 

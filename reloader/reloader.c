@@ -217,8 +217,10 @@ tick(gpointer data)
 	if (last)
 		r->model->state = HD_PROGRAM_ENDED;
 	hd_pins_refresh(r->pins);
-	if (!last)
+	if (!last) {
+		hd_adopt_newcomers(r);
 		return G_SOURCE_CONTINUE;
+	}
 	r->tick_source = 0;
 	g_clear_pointer(&r->update, hd_update_free);
 	hd_promote_cancel(r);
@@ -324,6 +326,7 @@ drop_target(hd_reloader *r)
 	hd_promote_cancel(r);
 	hd_warm_end(r);
 	hd_purge_cancel(r);
+	hd_adopt_cancel(r);
 	r->purge_left = r->purge_left_bytes = 0;
 	g_clear_handle_id(&r->restart_source, g_source_remove);
 	g_clear_handle_id(&r->exit_source, g_source_remove);
@@ -407,6 +410,7 @@ hd_reloader_new(const hd_reloader_options *options)
 	r->said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	r->batches = g_queue_new();
 	r->waits = g_ptr_array_new_with_free_func((GDestroyNotify)wait_free);
+	r->left_out = g_hash_table_new(NULL, NULL);
 	return r;
 }
 
@@ -433,6 +437,7 @@ hd_reloader_free(hd_reloader *r)
 	g_hash_table_unref(r->running);
 	g_hash_table_unref(r->said);
 	g_hash_table_unref(r->unknown);
+	g_hash_table_unref(r->left_out);
 	g_ptr_array_unref(r->listeners);
 	hd_model_free(r->model);
 	hd_instant_free(r->instant);

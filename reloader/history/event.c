@@ -331,6 +331,8 @@ set_members(json_t *object, const hd_event *event)
 		set(object, "pid", json_integer(event->pid));
 		set(object, "ppid", json_integer(event->ppid));
 		set(object, "change", text(event->change));
+		if (event->program)
+			set(object, "program", text(event->program));
 		set(object, "status", event->status >= 0 ? json_integer(event->status) : json_null());
 		break;
 	case HD_EVENT_CRASHED:

@@ -58,7 +58,7 @@ typedef struct {
 	char *program;
 	guint module_count;
 	double startup_ms;
-	char *change; /* "started", "forked", "exec", "ended" */
+	char *change; /* "started", "forked", "exec", "adopted", "ended" */
 	int status;   /* exit status, or 128 + signal; -1: not ended */
 	int signal;
 	GPtrArray *stack; /* of hd_place * */

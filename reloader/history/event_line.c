@@ -193,7 +193,11 @@ process(GString *line, const hd_event *event)
 	if (strcmp(change, "forked") == 0) {
 		g_string_append_printf(line, "forked from %d", (int)event->ppid);
 	} else if (strcmp(change, "exec") == 0) {
-		g_string_append(line, "called exec: it is another program now");
+		g_string_append(line, "called exec: it runs ");
+		g_string_append(line, event->program ? event->program : "another program");
+		g_string_append(line, " now");
+	} else if (strcmp(change, "adopted") == 0) {
+		g_string_append(line, "runs the program anew: it has the live versions too");
 	} else if (strcmp(change, "ended") == 0) {
 		g_string_append(line, "ended");
 		if (event->status >= 0)

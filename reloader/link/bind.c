@@ -76,19 +76,52 @@ resolve_dynamic(const char *symbol, void *data)
 	return hd_scope_lookup(r->scope, r->target, r->home, symbol, &found) ? found.address : 0;
 }
 
-GBytes *
-hd_bind_initial(hd_datum *datum, hd_scope *scope, hd_target *target, hd_loaded *home)
+/* What the image's file foretells. */
+static GBytes *
+from_file(const hd_datum *datum, hd_scope *scope, hd_target *target, hd_loaded *home)
 {
-	if (datum->initial || datum->tls)
-		return datum->initial;
 	guint8 *bytes = g_malloc(datum->size + 1);
 	resolving r = {scope, target, home};
 	guint64 origin = datum->origin ? datum->origin : datum->address - home->bias;
 	if (hd_image_initial(home->image, origin, datum->size, home->bias, resolve_dynamic, &r, bytes))
-		datum->initial = g_bytes_new_take(bytes, datum->size);
-	else
-		g_free(bytes);
+		return g_bytes_new_take(bytes, datum->size);
+	g_free(bytes);
+	return NULL;
+}
+
+GBytes *
+hd_bind_initial(hd_datum *datum, hd_scope *scope, hd_target *target, hd_loaded *home)
+{
+	if (!datum->initial && !datum->tls)
+		datum->initial = from_file(datum, scope, target, home);
 	return datum->initial;
+}
+
+/* A variable of the program whose initialiser an update has changed. */
+static void
+install_datum(const hd_datum *datum, hd_scope *scope, hd_target *target, hd_loaded *home, hd_commit *commit)
+{
+	if (datum->version != 0 || datum->view || !datum->initial)
+		return;
+	GBytes *before = from_file(datum, scope, target, home);
+	if (before && !g_bytes_equal(before, datum->initial) &&
+	    g_bytes_get_size(before) == g_bytes_get_size(datum->initial))
+		hd_commit_write(commit, datum->address, datum->initial, before, HD_WRITE_UNTOUCHED);
+	g_clear_pointer(&before, g_bytes_unref);
+}
+
+void
+hd_bind_install(const hd_bindings *bindings, hd_scope *scope, hd_target *target, hd_loaded *home, hd_commit *commit)
+{
+	GHashTableIter iter;
+	gpointer value;
+	g_hash_table_iter_init(&iter, bindings->functions);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		hd_function_install(value, home, commit);
+	g_hash_table_iter_init(&iter, bindings->data);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		for (const hd_datum *datum = value; datum; datum = datum->older)
+			install_datum(datum, scope, target, home, commit);
 }
 
 /* Whether five bytes of padding at this address of the file are free for a jump. */

@@ -237,6 +237,25 @@ hd_function_redirect(hd_function *function, hd_commit *commit)
 }
 
 void
+hd_function_install(const hd_function *function, const hd_loaded *home, hd_commit *commit)
+{
+	guint8 want[HD_ARCH_JUMP], padding[HD_ARCH_JUMP];
+	for (guint i = 0; i < function->bodies->len; i++) {
+		const hd_body *b = body(function, i);
+		/* Placed code is shared, and says so already. */
+		if (b->version != 0 || !destination(function, i) || !wanted(function, i, want))
+			continue;
+		redirect_site(commit, b->entry, NULL, b->original, want, b->hop ? HD_ARCH_SHORT_JUMP : HD_ARCH_JUMP);
+		hd_commit_exclude(commit, b->entry, b->exclude_end, b->exclude_end > b->entry + HD_ARCH_JUMP);
+		if (!redirect_hop(function, i, NULL, want) ||
+		    !hd_image_bytes(home->image, b->hop - home->bias, HD_ARCH_JUMP, padding))
+			continue;
+		redirect_site(commit, b->hop, NULL, padding, want, HD_ARCH_JUMP);
+		hd_commit_exclude(commit, b->hop, b->hop + HD_ARCH_JUMP, false);
+	}
+}
+
+void
 hd_function_redirected(hd_function *function)
 {
 	guint8 want[HD_ARCH_JUMP];

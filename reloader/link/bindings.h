@@ -89,6 +89,10 @@ guint hd_function_redirect(hd_function *function, hd_commit *commit);
 /* The commit was made: the entries hold what it wrote. */
 void hd_function_redirected(hd_function *function);
 
+/* Adds to commit what makes the program's own entries lead where they must now, in a process where they hold what the
+ * program's file has. home: of the function. */
+void hd_function_install(const hd_function *function, const hd_loaded *home, hd_commit *commit);
+
 /* Names of functions whose body in force libtcc built; a set, new. */
 GHashTable *hd_bindings_instant(const hd_bindings *bindings);
 

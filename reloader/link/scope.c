@@ -74,12 +74,15 @@ hd_scope_refresh(hd_scope *scope, hd_target *target, GError **error)
 	const GPtrArray *objects = hd_target_objects(target, error);
 	if (!objects)
 		return false;
+	bool first = scope->loaded->len == 0;
 	GPtrArray *ordered = g_ptr_array_new_with_free_func((GDestroyNotify)loaded_free);
 	for (guint i = 0; i < objects->len; i++) {
 		const hd_target_object *object = g_ptr_array_index(objects, i);
 		hd_loaded *loaded = take_loaded(scope, object);
-		if (!loaded)
+		if (!loaded) {
 			loaded = loaded_new(object);
+			loaded->startup = first;
+		}
 		loaded->is_program = i == 0;
 		g_ptr_array_add(ordered, loaded);
 	}
@@ -110,6 +113,8 @@ static bool
 found_at(hd_found *found, guint64 address, hd_symbol_kind kind, hd_loaded *home)
 {
 	*found = (hd_found){address, kind, home};
+	if (home)
+		home->referred = true;
 	return true;
 }
 

@@ -22,6 +22,8 @@ typedef struct {
 	GHashTable *added;	 /* char *name -> guint64 *: globals that updates brought */
 	GHashTable *hops;	 /* set of gint64 *: padding (the file's addresses) that jumps stand in */
 	bool is_program;	 /* the first object */
+	bool startup;		 /* it was there when the program began */
+	bool referred;		 /* something of it was looked up: code that was linked may hold its addresses */
 	bool gone;		 /* unloaded since */
 } hd_loaded;
 

@@ -41,8 +41,8 @@ typedef struct {
 	hd_arena_kind kind;
 	guint64 device, inode, bias; /* of the object; 0 for DEBUG */
 	guint64 address, size;
-	int fd; /* -1: private memory */
-	guint8 *view;
+	int fd;
+	guint8 *view;	    /* of DATA: what a process has there at first */
 	GArray *free;	    /* of range, ascending, none touching another */
 	GHashTable *blocks; /* address -> block * */
 } arena;
@@ -110,30 +110,28 @@ hd_arenas_free(hd_target *target)
 /* ---- mapping ---- */
 
 bool
-hd_inject_map(hd_inject *inject, guint64 path, int fd, guint64 address, gsize size, int protection, GError **error)
+hd_inject_map(hd_inject *inject, guint64 path, guint64 address, gsize size, int protection, GError **error)
 {
-	gint64 opened = -1, mapped, closed;
-	if (fd >= 0) {
-		/* Not open for writing: the program could never make this memory writable. */
-		guint64 open_arguments[6] = {(guint64)AT_FDCWD, path, O_RDONLY | O_CLOEXEC};
-		if (!hd_inject_syscall(inject, SYS_openat, open_arguments, &opened, error))
-			return false;
-		if (opened < 0) {
-			hd_error_set_errno(error, HD_ERROR_DENIED, (int)-opened,
-					   "the program cannot open the memory that hotdev shares with it");
-			return false;
-		}
+	gint64 opened, mapped, closed;
+	/* Not open for writing: the program could never make this memory writable, but as its own copy. */
+	guint64 open_arguments[6] = {(guint64)AT_FDCWD, path, O_RDONLY | O_CLOEXEC};
+	if (!hd_inject_syscall(inject, SYS_openat, open_arguments, &opened, error))
+		return false;
+	if (opened < 0) {
+		hd_error_set_errno(error, HD_ERROR_DENIED, (int)-opened,
+				   "the program cannot open the memory that hotdev shares with it");
+		return false;
 	}
 	/* Code is mapped privately: a page that nobody wrote still shows what we store, and a debugger
 	 * can write its breakpoints, which a shared mapping refuses (hd_arena_program_address says more). */
-	int sharing = fd < 0		       ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+	int sharing = protection & PROT_WRITE  ? MAP_PRIVATE | MAP_NORESERVE
 		      : protection & PROT_EXEC ? MAP_PRIVATE
 					       : MAP_SHARED;
 	int flags = MAP_FIXED_NOREPLACE | sharing;
 	guint64 map_arguments[6] = {address, size, (guint64)protection, (guint64)flags, (guint64)opened, 0};
 	bool good = hd_inject_syscall(inject, SYS_mmap, map_arguments, &mapped, error);
 	guint64 close_arguments[6] = {(guint64)opened};
-	if (opened >= 0 && !hd_inject_syscall(inject, SYS_close, close_arguments, &closed, good ? error : NULL))
+	if (!hd_inject_syscall(inject, SYS_close, close_arguments, &closed, good ? error : NULL))
 		good = false;
 	if (good && mapped != (gint64)address) {
 		hd_error_set_errno(error, HD_ERROR_IO, mapped < 0 ? (int)-mapped : EEXIST,
@@ -172,33 +170,72 @@ choose_place(const mapping *m, const GArray *maps)
 	return place ? place : hd_maps_hole(maps, size, m->high, floor, ceiling, true);
 }
 
+static int
+protection_of(const arena *a)
+{
+	return a->kind == HD_ARENA_CODE	  ? PROT_READ | PROT_EXEC
+	       : a->kind == HD_ARENA_DATA ? PROT_READ | PROT_WRITE
+					  : PROT_READ;
+}
+
 static bool
 map_in_thread(mapping *m, hd_thread *thread, guint64 address)
 {
 	arena *a = m->arena;
 	hd_inject inject;
-	int protection = a->kind == HD_ARENA_CODE   ? PROT_READ | PROT_EXEC
-			 : a->kind == HD_ARENA_DATA ? PROT_READ | PROT_WRITE
-						    : PROT_READ;
 	char *path = (char *)m->target->mark.view + HD_TOKEN;
 	g_snprintf(path, HD_PAGE - HD_TOKEN, "/proc/%d/fd/%d", (int)getpid(), a->fd);
 	if (!hd_inject_begin(&inject, m->target, thread, &m->error))
 		return false;
-	bool good = hd_inject_map(&inject, m->target->mark.address + HD_TOKEN, a->fd, address, a->size, protection,
+	bool good = hd_inject_map(&inject, m->target->mark.address + HD_TOKEN, address, a->size, protection_of(a),
 				  &m->error);
 	return hd_inject_end(&inject, good ? &m->error : NULL) && good;
 }
 
 static void
-unmap_in_thread(mapping *m, hd_thread *thread, guint64 address)
+unmap(hd_inject *inject, const arena *a)
+{
+	gint64 result;
+	guint64 arguments[6] = {a->address, a->size};
+	hd_inject_syscall(inject, SYS_munmap, arguments, &result, NULL);
+}
+
+static void
+unmap_in_thread(mapping *m, hd_thread *thread)
 {
 	hd_inject inject;
-	gint64 result;
-	guint64 arguments[6] = {address, m->arena->size};
 	if (!hd_inject_begin(&inject, m->target, thread, NULL))
 		return;
-	hd_inject_syscall(&inject, SYS_munmap, arguments, &result, NULL);
+	unmap(&inject, m->arena);
 	hd_inject_end(&inject, NULL);
+}
+
+/* The path goes through the mark's page, which is there already. */
+bool
+hd_arenas_map_into(hd_inject *inject, GError **error)
+{
+	const hd_target *target = inject->target;
+	char *path = (char *)target->mark.view + HD_TOKEN;
+	guint count = target->arenas ? target->arenas->len : 0;
+	for (guint i = 0; i < count; i++) {
+		const arena *a = g_ptr_array_index(target->arenas, i);
+		g_snprintf(path, HD_PAGE - HD_TOKEN, "/proc/%d/fd/%d", (int)getpid(), a->fd);
+		if (hd_inject_map(inject, target->mark.address + HD_TOKEN, a->address, a->size, protection_of(a),
+				  error))
+			continue;
+		while (i > 0)
+			unmap(inject, g_ptr_array_index(target->arenas, --i));
+		return false;
+	}
+	return true;
+}
+
+void
+hd_arenas_unmap_from(hd_inject *inject)
+{
+	const hd_target *target = inject->target;
+	for (guint i = 0; target->arenas && i < target->arenas->len; i++)
+		unmap(inject, g_ptr_array_index(target->arenas, i));
 }
 
 /* Before the program runs: the first thread is ours already. */
@@ -215,29 +252,6 @@ map_at_start(mapping *m)
 		g_set_error(&m->error, HD_ERROR, HD_ERROR_IO, "no room for new code near the program");
 	else
 		m->good = map_in_thread(m, &thread, m->arena->address);
-}
-
-/* One thread of each process in which system calls can be made; NULL: there is none right now. */
-static GPtrArray *
-borrowable(hd_stop *stop)
-{
-	GPtrArray *threads = g_ptr_array_new();
-	for (guint p = 0; p < stop->processes->len; p++) {
-		const hd_process *process = &g_array_index(stop->processes, hd_process, p);
-		hd_thread *found = NULL;
-		for (guint t = 0; t < stop->threads->len && !found; t++) {
-			hd_thread *thread = &g_array_index(stop->threads, hd_thread, t);
-			if (thread->pid == process->pid && thread->state == HD_THREAD_STOPPED && thread->plain)
-				found = thread;
-		}
-		if (found)
-			g_ptr_array_add(threads, found);
-		else if (!process->gone) {
-			g_ptr_array_unref(threads);
-			return NULL;
-		}
-	}
-	return threads;
 }
 
 static GArray *
@@ -264,7 +278,7 @@ all_maps(hd_stop *stop, GError **error)
 static void
 map_everywhere(mapping *m, hd_stop *stop)
 {
-	GPtrArray *threads = borrowable(stop);
+	GPtrArray *threads = hd_stop_borrowable(stop);
 	GArray *maps = threads ? all_maps(stop, &m->error) : NULL;
 	if (!threads)
 		g_set_error(&m->error, HD_ERROR, HD_ERROR_BUSY,
@@ -279,7 +293,7 @@ map_everywhere(mapping *m, hd_stop *stop)
 		done += m->good;
 	}
 	while (!m->good && done > 0)
-		unmap_in_thread(m, g_ptr_array_index(threads, --done), m->arena->address);
+		unmap_in_thread(m, g_ptr_array_index(threads, --done));
 	if (maps)
 		g_array_free(maps, true);
 	if (threads)
@@ -313,7 +327,7 @@ new_arena(hd_target *target, const hd_target_object *object, hd_arena_kind kind,
 		a->inode = object->inode;
 		a->bias = object->bias;
 	}
-	if (kind != HD_ARENA_DATA && (a->fd = hd_shared_memory(names[kind], a->size, &a->view, error)) < 0) {
+	if ((a->fd = hd_shared_memory(names[kind], a->size, &a->view, error)) < 0) {
 		free_arena(a);
 		return NULL;
 	}
@@ -361,7 +375,7 @@ give_out(const hd_target *target, arena *a, guint64 size, guint64 alignment, gui
 	g_hash_table_insert(a->blocks, g_memdup2(&place, sizeof place), b);
 	*address = place;
 	if (view)
-		*view = a->view ? a->view + (place - a->address) : NULL;
+		*view = a->kind != HD_ARENA_DATA ? a->view + (place - a->address) : NULL;
 	return true;
 }
 
@@ -396,6 +410,20 @@ hd_target_arena_free(hd_target *target, guint64 address)
 		if (a->kind != HD_ARENA_DATA || b->serial == target->commits)
 			give_back(a, address, b->size);
 		g_hash_table_remove(a->blocks, &address);
+		return;
+	}
+}
+
+void
+hd_arena_remember(hd_target *target, guint64 address, const guint8 *bytes, const guint8 *expect, gsize size)
+{
+	for (guint i = 0; target->arenas && i < target->arenas->len; i++) {
+		arena *a = g_ptr_array_index(target->arenas, i);
+		if (a->kind != HD_ARENA_DATA || address < a->address || address - a->address > a->size - size)
+			continue;
+		guint8 *first = a->view + (address - a->address);
+		if (!expect || memcmp(first, expect, size) == 0)
+			memcpy(first, bytes, size);
 		return;
 	}
 }

@@ -122,8 +122,9 @@ typedef struct {
 typedef struct {
 	hd_target *target;
 	const hd_commit *commit;
-	GArray *steps; /* of step, in the order of writing */
-	gsize total;   /* bytes of all steps */
+	const hd_newcomer *newcomer; /* NULL: in every process of the program */
+	GArray *steps;		     /* of step, in the order of writing */
+	gsize total;		     /* bytes of all steps */
 	hd_stop *stop;
 	guint8 *before;	     /* every process' old bytes, one image after the other */
 	guint8 *skip;	     /* process * steps: this write is left out there */
@@ -287,19 +288,22 @@ has_died(attempt *a, guint p)
 	return true;
 }
 
-/* All ranges of the steps from `first` on, as many as one call takes, into the image. */
+/* All ranges of the steps from `first` on that are not left out, as many as one call takes, into the image. */
 static bool
-read_batch(const attempt *a, pid_t tid, guint first, guint count, guint8 *image)
+read_batch(const attempt *a, pid_t tid, guint first, guint count, const guint8 *skip, guint8 *image)
 {
-	struct iovec remote[BATCH];
+	struct iovec remote[BATCH], local[BATCH];
+	guint used = 0;
 	gsize size = 0;
-	for (guint i = 0; i < count; i++) {
-		const step *s = step_at(a, first + i);
-		remote[i] = (struct iovec){GSIZE_TO_POINTER(s->address), s->size};
+	for (guint i = first; i < first + count; i++) {
+		const step *s = step_at(a, i);
+		if (skip[i])
+			continue;
+		remote[used] = (struct iovec){GSIZE_TO_POINTER(s->address), s->size};
+		local[used++] = (struct iovec){image + s->offset, s->size};
 		size += s->size;
 	}
-	struct iovec local = {image + step_at(a, first)->offset, size};
-	return process_vm_readv(tid, &local, 1, remote, count, 0) == (ssize_t)size;
+	return process_vm_readv(tid, local, used, remote, used, 0) == (ssize_t)size;
 }
 
 static bool
@@ -307,9 +311,11 @@ read_process(attempt *a, guint p)
 {
 	guint8 *image = a->before + (gsize)p * a->total, *skip = a->skip + (gsize)p * a->steps->len;
 	const hd_process *process = process_at(a, p);
+	for (guint i = 0; i < a->steps->len && !process->agent; i++)
+		skip[i] = step_at(a, i)->address == a->target->jit_descriptor;
 	for (guint first = 0; first < a->steps->len; first += BATCH) {
 		guint count = MIN(BATCH, a->steps->len - first);
-		if (hd_fault("target.expect") || !read_batch(a, process->reader, first, count, image)) {
+		if (hd_fault("target.expect") || !read_batch(a, process->reader, first, count, skip, image)) {
 			if (has_died(a, p))
 				return true;
 			g_set_error(&a->error, HD_ERROR, HD_ERROR_IO, "cannot read what is to be changed in process %d",
@@ -319,6 +325,8 @@ read_process(attempt *a, guint p)
 	}
 	for (guint i = 0; i < a->steps->len; i++) {
 		const step *s = step_at(a, i);
+		if (skip[i])
+			continue;
 		bool same = !s->expect || memcmp(image + s->offset, s->expect, s->size) == 0;
 		if (!same && s->mode == HD_WRITE_REQUIRED) {
 			g_set_error(&a->error, HD_ERROR, HD_ERROR_IO,
@@ -606,15 +614,22 @@ attempt_work(void *data)
 {
 	attempt *a = data;
 	a->stop = hd_stop_new(a->target);
+	a->stop->newcomer = a->newcomer ? a->newcomer->pid : 0;
 	if (hd_stop_attach(a->stop, &a->error)) {
-		touch_code(a);
-		a->good = hd_stop_now(a->stop, &a->error) && check_exclusions(a) && read_all(a) && reshape_all(a);
+		/* Of a newcomer it is not known yet what lies where. */
+		if (!a->newcomer)
+			touch_code(a);
+		bool prepared = hd_stop_now(a->stop, &a->error) &&
+				(!a->newcomer || hd_adopt_prepare(a->stop, a->newcomer, &a->error));
+		a->good = prepared && check_exclusions(a) && read_all(a) && reshape_all(a);
 		if (a->good) {
 			take_samples(a);
 			a->good = write_all(a);
 		}
 		if (!a->good)
 			undo_rest(a);
+		if (prepared && !a->good && a->newcomer)
+			hd_adopt_withdraw(a->stop);
 	}
 	hd_stop_release(a->stop);
 }
@@ -662,23 +677,26 @@ copy_writes(const GArray *from)
 	return writes;
 }
 
-bool
-hd_target_commit(hd_target *target, const hd_commit *commit, int deadline_ms, hd_commit_result *result, GError **error)
+static void
+remember(const attempt *a)
+{
+	for (guint i = 0; i < a->steps->len; i++) {
+		const step *s = step_at(a, i);
+		if (!s->code)
+			hd_arena_remember(a->target, s->address, s->bytes, s->expect, s->size);
+	}
+}
+
+static bool
+run(hd_target *target, const hd_newcomer *newcomer, const hd_commit *commit, const GArray *maps, int deadline_ms,
+    hd_commit_result *result, GError **error)
 {
 	gint64 until = hd_now_ns() + deadline_ms * MILLISECOND;
-	if (!target->running) {
-		g_set_error(error, HD_ERROR, HD_ERROR_IO, "the program has not been let run yet");
-		return false;
-	}
-	GArray *maps = hd_maps_of(target, NULL, error);
-	if (!maps)
-		return false;
 	memset(result, 0, sizeof *result);
 	GArray *writes = copy_writes(commit->writes);
 	GArray *nodes = hd_jit_prepare(target, commit, writes);
-	attempt a = {.target = target, .commit = commit, .result = result};
+	attempt a = {.target = target, .commit = commit, .newcomer = newcomer, .result = result};
 	a.steps = make_steps(writes, maps, &a.total);
-	g_array_free(maps, true);
 	for (;;) {
 		g_clear_error(&a.error);
 		/* The kernel leaves a thread stepping when its tracer is killed, and the trap then ends the
@@ -691,10 +709,38 @@ hd_target_commit(hd_target *target, const hd_commit *commit, int deadline_ms, hd
 	if (a.good) {
 		target->commits++;
 		hd_jit_committed(target, commit, nodes);
+		remember(&a);
 	} else
 		g_propagate_error(error, a.error);
 	g_array_free(nodes, true);
 	g_array_free(a.steps, true);
 	g_array_free(writes, true);
 	return a.good;
+}
+
+bool
+hd_target_commit(hd_target *target, const hd_commit *commit, int deadline_ms, hd_commit_result *result, GError **error)
+{
+	if (!target->running) {
+		g_set_error(error, HD_ERROR, HD_ERROR_IO, "the program has not been let run yet");
+		return false;
+	}
+	GArray *maps = hd_maps_of(target, NULL, error);
+	if (!maps)
+		return false;
+	bool good = run(target, NULL, commit, maps, deadline_ms, result, error);
+	g_array_free(maps, true);
+	return good;
+}
+
+bool
+hd_commit_newcomer(hd_target *target, const hd_newcomer *newcomer, const hd_commit *commit, int deadline_ms,
+		   hd_commit_result *result, GError **error)
+{
+	GArray *maps = hd_maps_read(newcomer->pid, error);
+	if (!maps)
+		return false;
+	bool good = run(target, newcomer, commit, maps, deadline_ms, result, error);
+	g_array_free(maps, true);
+	return good;
 }

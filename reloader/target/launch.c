@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/personality.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -120,6 +121,11 @@ child(const hd_target_options *options, int wait, int failed)
 	if (options->terminal < 0 || take_terminal(options->terminal)) {
 		restore_descriptors();
 		restore_signals();
+		/* Handed on by fork and exec: what executes the program again has it at the same addresses, and can be
+		 * adopted (adopt.c). Where that is denied, all else works as well. */
+		int persona = personality(0xffffffff);
+		if (persona >= 0)
+			personality((unsigned long)persona | ADDR_NO_RANDOMIZE);
 		execve(options->program, options->argv, options->environment ? options->environment : environ);
 	}
 	int reason = errno;

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += reloader/target/libtarget.a
 reloader_target_libtarget_a_SOURCES = \
 	reloader/target/target.h reloader/target/private.h \
+	reloader/target/adopt.c \
 	reloader/target/allocator.c \
 	reloader/target/arena.c \
 	reloader/target/cfi.c reloader/target/cfi.h \

@@ -87,7 +87,8 @@ hd_maps_of(hd_target *target, pid_t *reader, GError **error)
 		if (!pid)
 			break;
 	}
-	g_set_error(error, HD_ERROR, HD_ERROR_GONE, "the program has ended");
+	g_set_error(error, HD_ERROR, HD_ERROR_GONE, "%s",
+		    target->ended ? "the program has ended" : "the program has called exec, and is another one now");
 	return NULL;
 }
 

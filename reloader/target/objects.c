@@ -105,6 +105,21 @@ walk(const hd_target *target, pid_t pid, guint64 debug, const GArray *maps, GPtr
 	       after.r_map == head.r_map;
 }
 
+GPtrArray *
+hd_objects_of(hd_target *target, pid_t pid)
+{
+	GArray *maps = hd_maps_read(pid, NULL);
+	GPtrArray *objects = g_ptr_array_new_with_free_func(free_object);
+	guint64 debug = maps ? find_debug(target, pid) : 0;
+	if (debug && !walk(target, pid, debug, maps, objects))
+		g_clear_pointer(&objects, g_ptr_array_unref);
+	if (maps)
+		g_array_free(maps, true);
+	if (objects && objects->len == 0)
+		g_clear_pointer(&objects, g_ptr_array_unref);
+	return objects;
+}
+
 /* One look through the eyes of a thread that has the program's memory. NULL without an error: not now. */
 static GPtrArray *
 look_once(hd_target *target, GError **error)

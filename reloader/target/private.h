@@ -31,6 +31,11 @@ guint64 hd_maps_hole(const GArray *maps, guint64 size, guint64 from, guint64 flo
 #define HD_RED_ZONE 128 /* below the stack pointer, and alive (x86-64 psABI, 3.2.2) */
 #define HD_TOKEN 16
 
+/* Where the kernel put what it maps itself (getauxval(3)). */
+typedef struct {
+	guint64 entry, headers, base, vdso;
+} hd_auxiliary;
+
 /* A page shared with every process of the program, at the same address in
  * each, read-only there. Whoever has the token in it comes from fork. The rest
  * is room for the strings of injected calls. */
@@ -51,6 +56,7 @@ struct hd_target {
 	bool ended; /* and its status collected */
 	int status;
 	bool running; /* detached; false: stopped at main, traced by the thread that started it */
+	hd_auxiliary auxiliary;
 	guint64 bias, main, dynamic;
 	guint64 debug;	      /* r_debug, the loader's list; 0: not known yet, or there is none */
 	guint64 stack_end;    /* of the first thread */
@@ -63,6 +69,12 @@ struct hd_target {
 	GPtrArray *objects;		    /* of hd_target_object * */
 	GPtrArray *arenas;		    /* of arena * */
 	guint commits;			    /* that have succeeded */
+	int file;			    /* the program's, open for reading */
+	struct timespec built;		    /* when it was last written */
+	GHashTable *kin;		    /* pid -> hd_kin *: processes below the program's that are not its own */
+	GHashTable *adopted;		    /* pids that were adopted */
+	bool agentless;			    /* there may be processes without the agent */
+	bool reshaped;			    /* objects have another shape than the program's file says */
 	GHashTable *others;		    /* pid -> inode of /proc/pid: processes known not to be the program's */
 	GHashTable *family;		    /* pids that were the program's, to be reaped when they are ours to reap */
 	guint64 jit_descriptor;
@@ -100,10 +112,12 @@ typedef struct {
 	int memory;   /* /proc/PID/mem */
 	bool listed;  /* every thread of it is known */
 	bool gone;    /* ended, or called exec */
+	bool agent;   /* it has loaded the agent, if there is one */
 } hd_process;
 
 typedef struct {
 	hd_target *target;
+	pid_t newcomer;		/* only this process, which has no mark yet; 0: all that have it */
 	GArray *threads;	/* of hd_thread */
 	GArray *processes;	/* of hd_process */
 	GHashTable *index;	/* tid -> index in threads + 1 */
@@ -134,10 +148,21 @@ bool hd_thread_step(hd_thread *thread);
 /* Where a thread that was asked to stop will go on, if it sleeps in the kernel; its state says so then. */
 bool hd_thread_look_inside(hd_thread *thread);
 hd_process *hd_stop_process(hd_stop *stop, pid_t pid);
+/* One thread of each process in which system calls can be made; of hd_thread *. NULL: there is none right now. */
+GPtrArray *hd_stop_borrowable(hd_stop *stop);
 /* If its system call was cut short by us alone, makes it start again. */
 void hd_thread_hide_interrupt(hd_thread *thread);
 
 /* ---- finding processes (process.c) ---- */
+
+/* Below the program's processes, and without the mark: it has called exec. */
+typedef struct {
+	guint64 inode; /* of /proc/pid */
+	dev_t device;  /* what was looked at when `same` was found out */
+	ino_t file;
+	struct timespec modified;
+	bool looked, same; /* whether it runs the program's file */
+} hd_kin;
 
 /* Pids of all processes of the program; of pid_t. */
 GArray *hd_process_find(hd_target *target, GError **error);
@@ -154,6 +179,10 @@ typedef struct {
 hd_births hd_births_now(void);
 /* All processes of the program and all that they started; of pid_t. */
 GArray *hd_process_descendants(hd_target *target);
+/* Whether a process runs the program's file anew, and has not been adopted. */
+bool hd_process_is_newcomer(hd_target *target, pid_t pid);
+/* A process is the program's from now on. */
+void hd_process_adopted(hd_target *target, pid_t pid);
 /* Collects children that the program orphaned, which are ours then. */
 void hd_process_reap(hd_target *target);
 /* State letter and tracer of a thread; false: gone. */
@@ -225,6 +254,9 @@ void hd_pages_each_in(const hd_pages *pages, const hd_map *map, hd_pages_run *ru
 
 /* ---- objects.c ---- */
 
+/* The objects that one process has loaded, as hd_target_objects has them. NULL: not now, or its layout is another. */
+GPtrArray *hd_objects_of(hd_target *target, pid_t pid);
+
 /* Address of a symbol that a loaded object defines in .dynsym; 0: none. */
 guint64 hd_target_symbol(hd_target *target, const char *name);
 guint64 hd_object_symbol(const hd_target_object *object, const char *name);
@@ -236,10 +268,15 @@ void hd_object_each_symbol(const hd_target_object *object, hd_symbol_run *run, v
 
 /* An anonymous file of that size, mapped writable. -1 on failure. */
 int hd_shared_memory(const char *name, gsize size, guint8 **view, GError **error);
-/* Injected openat, mmap, close in one stopped thread. fd -1: private anonymous memory. */
-bool hd_inject_map(hd_inject *inject, guint64 path, int fd, guint64 address, gsize size, int protection,
-		   GError **error);
+/* Injected openat, mmap, close in one stopped thread. What is writable is the process' own copy. */
+bool hd_inject_map(hd_inject *inject, guint64 path, guint64 address, gsize size, int protection, GError **error);
 void hd_arenas_free(hd_target *target);
+/* Maps every arena where the others have it. All or none. */
+bool hd_arenas_map_into(hd_inject *inject, GError **error);
+void hd_arenas_unmap_from(hd_inject *inject);
+/* What a commit has written into an arena for data is there at first in a process that is adopted later; where it
+ * replaced something that was expected, only if that was there at first. */
+void hd_arena_remember(hd_target *target, guint64 address, const guint8 *bytes, const guint8 *expect, gsize size);
 /* Does the address lie in an arena for code? */
 /* Where the program has what our view shows; 0: not in an arena. A process into
  * whose page a debugger wrote has that page to itself from then on: there, what
@@ -249,12 +286,31 @@ bool hd_arena_has_code(const hd_target *target, guint64 address);
 
 /* ---- start.c, launch.c ---- */
 
+/* false: there is none, as in the middle of an exec. */
+bool hd_auxiliary_read(pid_t pid, hd_auxiliary *auxiliary);
+
 /* Forks; the child waits until release is written to, then execs; failed reports errno. */
 typedef struct {
 	pid_t pid;
 	int release, failed;
 } hd_launch;
 bool hd_launch_fork(const hd_target_options *options, hd_launch *launch, GError **error);
+/* Maps the mark's page, which says whose a process is. HD_ERROR_BUSY: not now. */
+bool hd_mark_map(hd_inject *inject, GError **error);
+void hd_mark_unmap(hd_inject *inject);
+
+/* ---- adopt.c ---- */
+
+typedef struct {
+	pid_t pid;
+	const GPtrArray *needed; /* of hd_target_object * */
+	guint startup;
+} hd_newcomer;
+
+/* The newcomer is stopped: looks whether it is laid out like the others, and gives it mark and arenas.
+ * HD_ERROR_BUSY: not yet. */
+bool hd_adopt_prepare(hd_stop *stop, const hd_newcomer *newcomer, GError **error);
+void hd_adopt_withdraw(hd_stop *stop);
 
 /* ---- commit.c ---- */
 
@@ -373,6 +429,10 @@ void hd_stopped_give_back(hd_stop *stop, const hd_process *process, GArray *bloc
 /* jit.c: appends the writes that make the list what commit says; `nodes` is the new list. */
 GArray *hd_jit_prepare(hd_target *target, const hd_commit *commit, GArray *writes);
 void hd_jit_committed(hd_target *target, const hd_commit *commit, GArray *nodes);
+
+/* Makes commit in a process that becomes the program's by it. */
+bool hd_commit_newcomer(hd_target *target, const hd_newcomer *newcomer, const hd_commit *commit, int deadline_ms,
+			hd_commit_result *result, GError **error);
 
 /* ---- sample.c ---- */
 

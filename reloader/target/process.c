@@ -158,6 +158,123 @@ hd_target_witness(hd_target *target)
 	return reader;
 }
 
+/* ---- kin ---- */
+
+static guint64
+inode_of(pid_t pid)
+{
+	char name[64];
+	struct stat status;
+	g_snprintf(name, sizeof name, "/proc/%d", (int)pid);
+	return stat(name, &status) == 0 ? status.st_ino : 0;
+}
+
+static hd_kin *
+kin_of(const hd_target *target, pid_t pid, guint64 inode)
+{
+	hd_kin *kin = g_hash_table_lookup(target->kin, GINT_TO_POINTER(pid));
+	return kin && kin->inode == inode ? kin : NULL;
+}
+
+/* One of the program's processes started it, or something that one of them started; orphans are ours. */
+static bool
+is_kin(const hd_target *target, pid_t pid)
+{
+	for (int depth = 0; depth < 64 && pid > 1; depth++) {
+		process_stat stat;
+		gpointer key = GINT_TO_POINTER(pid);
+		if (pid == target->pid || pid == getpid() || g_hash_table_contains(target->family, key) ||
+		    kin_of(target, pid, inode_of(pid)))
+			return true;
+		if (!read_stat(pid, &stat))
+			return false;
+		pid = stat.parent;
+	}
+	return false;
+}
+
+static void
+note_other(hd_target *target, pid_t pid, guint64 inode)
+{
+	gpointer key = GINT_TO_POINTER(pid);
+	if (!is_kin(target, pid)) {
+		g_hash_table_insert(target->others, key, GSIZE_TO_POINTER(inode));
+		return;
+	}
+	hd_kin *kin = g_new0(hd_kin, 1);
+	kin->inode = inode;
+	g_hash_table_insert(target->kin, key, kin);
+}
+
+/* Byte for byte: a program that was built anew is another one, and a copy is not. */
+static bool
+same_content(int a, int b, off_t size)
+{
+	enum { ROOM = 64 * 1024 };
+	guint8 *mine = g_malloc(2 * ROOM), *theirs = mine + ROOM;
+	bool same = true;
+	for (off_t at = 0; same && at < size; at += ROOM) {
+		size_t wanted = (size_t)MIN(size - at, ROOM);
+		same = pread(a, mine, wanted, at) == (ssize_t)wanted &&
+		       pread(b, theirs, wanted, at) == (ssize_t)wanted && memcmp(mine, theirs, wanted) == 0;
+	}
+	g_free(mine);
+	return same;
+}
+
+static bool
+is_program(const hd_target *target, const char *path, const struct stat *status)
+{
+	struct stat program;
+	if (fstat(target->file, &program) < 0 || program.st_size != status->st_size ||
+	    program.st_mtim.tv_sec != target->built.tv_sec || program.st_mtim.tv_nsec != target->built.tv_nsec)
+		return false;
+	if (program.st_dev == status->st_dev && program.st_ino == status->st_ino)
+		return true;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool same = fd >= 0 && same_content(target->file, fd, program.st_size);
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
+/* A process may call exec any number of times: only what it ran at the last look is known. */
+static bool
+runs_program(const hd_target *target, pid_t pid, hd_kin *kin)
+{
+	char path[64];
+	struct stat status;
+	g_snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+	if (stat(path, &status) < 0)
+		return false;
+	bool known = kin->looked && kin->device == status.st_dev && kin->file == status.st_ino &&
+		     kin->modified.tv_sec == status.st_mtim.tv_sec && kin->modified.tv_nsec == status.st_mtim.tv_nsec;
+	if (!known) {
+		bool same = is_program(target, path, &status);
+		*kin = (hd_kin){kin->inode, status.st_dev, status.st_ino, status.st_mtim, true, same};
+	}
+	return kin->same;
+}
+
+bool
+hd_process_is_newcomer(hd_target *target, pid_t pid)
+{
+	hd_kin *kin = kin_of(target, pid, inode_of(pid));
+	return kin && runs_program(target, pid, kin);
+}
+
+void
+hd_process_adopted(hd_target *target, pid_t pid)
+{
+	gpointer key = GINT_TO_POINTER(pid);
+	g_hash_table_remove(target->kin, key);
+	g_hash_table_add(target->family, key);
+	g_hash_table_add(target->adopted, key);
+	target->agentless = true;
+}
+
+/* ---- which processes are the program's ---- */
+
 typedef enum { OTHER, OURS, HIDDEN, ENDED } membership;
 
 static membership
@@ -197,9 +314,10 @@ hd_process_find(hd_target *target, GError **error)
 		pid_t pid = atoi(entry->d_name);
 		if (pid <= 0 || pid == getpid())
 			continue;
-		/* Who is another's stays so for life; /proc gives a new process that has its pid a new inode. */
+		/* Who has no mark never gets one but by us; /proc gives a new process that has its pid a new inode. */
 		gpointer inode = GSIZE_TO_POINTER(entry->d_ino);
-		if (g_hash_table_lookup(target->others, GINT_TO_POINTER(pid)) == inode)
+		if (g_hash_table_lookup(target->others, GINT_TO_POINTER(pid)) == inode ||
+		    kin_of(target, pid, entry->d_ino))
 			continue;
 		switch (classify(target, pid)) {
 		case OURS:
@@ -210,7 +328,7 @@ hd_process_find(hd_target *target, GError **error)
 			hidden = pid;
 			break;
 		case OTHER:
-			g_hash_table_insert(target->others, GINT_TO_POINTER(pid), inode);
+			note_other(target, pid, entry->d_ino);
 			break;
 		case ENDED:
 			break;
@@ -227,6 +345,26 @@ hd_process_find(hd_target *target, GError **error)
 		return NULL;
 	}
 	return found;
+}
+
+GArray *
+hd_target_newcomers(hd_target *target)
+{
+	GArray *pids = hd_process_find(target, NULL); /* knows its kin from here */
+	if (!pids)
+		pids = g_array_new(false, false, sizeof(pid_t));
+	g_array_set_size(pids, 0);
+	GHashTableIter iter;
+	gpointer key, kin;
+	g_hash_table_iter_init(&iter, target->kin);
+	while (g_hash_table_iter_next(&iter, &key, &kin)) {
+		pid_t pid = GPOINTER_TO_INT(key);
+		if (inode_of(pid) != ((hd_kin *)kin)->inode)
+			g_hash_table_iter_remove(&iter);
+		else if (runs_program(target, pid, kin))
+			g_array_append_val(pids, pid);
+	}
+	return pids;
 }
 
 void
@@ -277,8 +415,10 @@ hd_process_reap(hd_target *target)
 		int status;
 		if (pid == target->pid)
 			continue;
-		if (!read_stat(pid, &stat) || (stat.state == 'Z' && waitpid(pid, &status, WNOHANG | __WALL) == pid))
+		if (!read_stat(pid, &stat) || (stat.state == 'Z' && waitpid(pid, &status, WNOHANG | __WALL) == pid)) {
+			g_hash_table_remove(target->adopted, key);
 			g_hash_table_iter_remove(&iter);
+		}
 	}
 }
 
@@ -298,6 +438,7 @@ walk(hd_target *target)
 		hd_target_process *process = g_new0(hd_target_process, 1);
 		process->pid = pid;
 		process->ppid = stat.parent;
+		process->adopted = g_hash_table_contains(target->adopted, GINT_TO_POINTER(pid));
 		process->name = hd_process_name(pid);
 		process->threads = g_array_new(false, false, sizeof(hd_target_thread));
 		for (guint t = 0; t < tids->len; t++) {
@@ -325,6 +466,34 @@ hd_target_processes(hd_target *target)
 		return processes;
 	g_ptr_array_unref(processes);
 	return walk(target);
+}
+
+static void
+clear_stranger(void *stranger)
+{
+	g_free(((hd_target_stranger *)stranger)->runs);
+}
+
+GArray *
+hd_target_strangers(hd_target *target)
+{
+	GArray *strangers = g_array_new(false, false, sizeof(hd_target_stranger));
+	g_array_set_clear_func(strangers, clear_stranger);
+	GHashTableIter iter;
+	gpointer key;
+	g_hash_table_iter_init(&iter, target->kin);
+	while (g_hash_table_iter_next(&iter, &key, NULL)) {
+		pid_t pid = GPOINTER_TO_INT(key);
+		process_stat stat;
+		char name[64];
+		if (!read_stat(pid, &stat) || stat.state == 'Z' || stat.state == 'X')
+			continue;
+		g_snprintf(name, sizeof name, "/proc/%d/exe", (int)pid);
+		char *runs = g_file_read_link(name, NULL);
+		hd_target_stranger stranger = {pid, stat.parent, runs ? runs : g_strdup("another program")};
+		g_array_append_val(strangers, stranger);
+	}
+	return strangers;
 }
 
 /* Every living process below the first one, and every one that holds the mark, wherever it is now. */

@@ -121,16 +121,12 @@ seize_and_exec(hd_target *target, const hd_launch *launch, GError **error)
 
 /* ---- where things are ---- */
 
-typedef struct {
-	guint64 entry, headers, base;
-} auxiliary;
-
-static bool
-read_auxiliary(pid_t pid, auxiliary *aux)
+bool
+hd_auxiliary_read(pid_t pid, hd_auxiliary *aux)
 {
 	char name[64], *bytes;
 	gsize size;
-	*aux = (auxiliary){0};
+	*aux = (hd_auxiliary){0};
 	g_snprintf(name, sizeof name, "/proc/%d/auxv", (int)pid);
 	if (!g_file_get_contents(name, &bytes, &size, NULL))
 		return false;
@@ -145,6 +141,9 @@ read_auxiliary(pid_t pid, auxiliary *aux)
 			break;
 		case AT_BASE:
 			aux->base = vector[i].a_un.a_val;
+			break;
+		case AT_SYSINFO_EHDR:
+			aux->vdso = vector[i].a_un.a_val;
 			break;
 		default:
 			break;
@@ -170,10 +169,11 @@ check_executable(hd_target *target, Elf64_Ehdr *header, GError **error)
 		g_free(interpreter);
 		return false;
 	}
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
-	ssize_t got = fd < 0 ? -1 : pread(fd, header, sizeof *header, 0);
-	if (fd >= 0)
-		close(fd);
+	if (target->file >= 0)
+		close(target->file);
+	target->file = open(name, O_RDONLY | O_CLOEXEC);
+	target->built = runs.st_mtim;
+	ssize_t got = target->file < 0 ? -1 : pread(target->file, header, sizeof *header, 0);
 	if (got != sizeof *header || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
 	    header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_machine != EM_X86_64) {
 		g_set_error(error, HD_ERROR, HD_ERROR_START, "%s is not a 64-bit x86 program", target->program);
@@ -276,7 +276,7 @@ main_from_start(hd_target *target, guint64 entry, GError **error)
 }
 
 static bool
-find_dynamic(hd_target *target, const auxiliary *aux, const Elf64_Ehdr *header)
+find_dynamic(hd_target *target, const hd_auxiliary *aux, const Elf64_Ehdr *header)
 {
 	for (unsigned i = 0; i < header->e_phnum; i++) {
 		Elf64_Phdr segment;
@@ -295,13 +295,14 @@ run_to_main(hd_target *target, guint64 main_offset, guint8 *byte, GError **error
 {
 	for (int executions = 0; executions < 16; executions++) {
 		Elf64_Ehdr header;
-		auxiliary aux;
+		hd_auxiliary aux;
 		if (!check_executable(target, &header, error))
 			return false;
-		if (!read_auxiliary(target->pid, &aux)) {
+		if (!hd_auxiliary_read(target->pid, &aux)) {
 			errno = EIO;
 			return start_failed(target, "its auxiliary vector cannot be read", error);
 		}
+		target->auxiliary = aux;
 		target->bias = aux.entry - header.e_entry;
 		if (!find_dynamic(target, &aux, &header))
 			return start_failed(target, "its headers cannot be read", error);
@@ -327,24 +328,54 @@ run_to_main(hd_target *target, guint64 main_offset, guint8 *byte, GError **error
 
 /* ---- at main ---- */
 
-/* The path is put below the stack's red zone; main has not begun to use it. */
+/* Words of the program's memory for others, which are kept. */
 static bool
-map_mark(hd_target *target, hd_inject *inject, const GArray *maps, GError **error)
+exchange(pid_t tid, guint64 place, long *words, gsize count)
 {
-	char path[64];
+	for (gsize i = 0; i < count; i++) {
+		errno = 0;
+		long was = ptrace(PTRACE_PEEKDATA, tid, place + i * sizeof was, 0);
+		if (errno || ptrace(PTRACE_POKEDATA, tid, place + i * sizeof was, words[i]) < 0)
+			return false;
+		words[i] = was;
+	}
+	return true;
+}
+
+bool
+hd_mark_map(hd_inject *inject, GError **error)
+{
+	/* The path is put below the stack's red zone, where room for a signal's frame must be anyway. */
+	const hd_mark *mark = &inject->target->mark;
+	long path[8] = {0};
+	pid_t tid = inject->thread->tid;
+	guint64 place = (inject->regs.rsp - HD_RED_ZONE - sizeof path) & ~G_GUINT64_CONSTANT(15);
+	g_snprintf((char *)path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), mark->fd);
+	if (!exchange(tid, place, path, G_N_ELEMENTS(path))) {
+		hd_error_set_errno(error, HD_ERROR_BUSY, errno, "the stack of thread %d cannot be written", (int)tid);
+		return false;
+	}
+	bool good = hd_inject_map(inject, place, mark->address, HD_PAGE, PROT_READ, error);
+	exchange(tid, place, path, G_N_ELEMENTS(path));
+	return good;
+}
+
+void
+hd_mark_unmap(hd_inject *inject)
+{
+	gint64 result;
+	guint64 arguments[6] = {inject->target->mark.address, HD_PAGE};
+	hd_inject_syscall(inject, SYS_munmap, arguments, &result, NULL);
+}
+
+static bool
+make_mark(hd_target *target, hd_inject *inject, const GArray *maps, GError **error)
+{
 	target->mark.fd = hd_shared_memory("hotdev-mark", HD_PAGE, &target->mark.view, error);
 	if (target->mark.fd < 0)
 		return false;
 	if (getrandom(target->mark.view, HD_TOKEN, 0) != HD_TOKEN)
 		return start_failed(target, "no random bytes", error);
-	g_snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), target->mark.fd);
-	guint64 place = (inject->regs.rsp - 512) & ~G_GUINT64_CONSTANT(15);
-	for (gsize i = 0; i < sizeof path; i += sizeof(long)) {
-		long word;
-		memcpy(&word, path + i, sizeof word);
-		if (ptrace(PTRACE_POKEDATA, target->pid, place + i, word) < 0)
-			return start_failed(target, "its stack cannot be written", error);
-	}
 	const hd_map *code = hd_maps_find(maps, target->main);
 	guint64 near = code ? code->start : target->main;
 	guint64 top = near > 0x2000000 ? near - 0x1000000 : 0x7ff00000;
@@ -353,7 +384,7 @@ map_mark(hd_target *target, hd_inject *inject, const GArray *maps, GError **erro
 		errno = ENOMEM;
 		return start_failed(target, "no room in its address space", error);
 	}
-	return hd_inject_map(inject, place, target->mark.fd, target->mark.address, HD_PAGE, PROT_READ, error);
+	return hd_mark_map(inject, error);
 }
 
 #define RTLD_NOW_LOCAL 2
@@ -402,7 +433,7 @@ settle_at_main(hd_target *target, const hd_target_options *options, guint8 byte,
 	} else if (hd_inject_begin(&inject, target, &thread, error)) {
 		const hd_map *stack = hd_maps_find(maps, inject.regs.rsp);
 		target->stack_end = stack ? stack->end : 0;
-		good = map_mark(target, &inject, maps, error);
+		good = make_mark(target, &inject, maps, error);
 		if (good && options->agent)
 			load_agent(target, &inject, options->agent);
 		target->allocator = hd_allocator_find(target);
@@ -423,9 +454,11 @@ new_target(const char *program)
 {
 	hd_target *target = g_new0(hd_target, 1);
 	target->program = g_strdup(program);
-	target->pidfd = target->mark.fd = -1;
+	target->pidfd = target->mark.fd = target->file = -1;
 	target->others = g_hash_table_new(NULL, NULL);
+	target->kin = g_hash_table_new_full(NULL, NULL, NULL, g_free);
 	target->family = g_hash_table_new(NULL, NULL);
+	target->adopted = g_hash_table_new(NULL, NULL);
 	target->jit_nodes = g_array_new(false, false, sizeof(guint64));
 	target->jit_spares = g_array_new(false, false, sizeof(guint64));
 	target->code = hd_code_images_new();
@@ -501,8 +534,12 @@ hd_target_free(hd_target *target)
 		close(target->mark.fd);
 	if (target->pidfd >= 0)
 		close(target->pidfd);
+	if (target->file >= 0)
+		close(target->file);
 	g_hash_table_destroy(target->others);
+	g_hash_table_destroy(target->kin);
 	g_hash_table_destroy(target->family);
+	g_hash_table_destroy(target->adopted);
 	g_hash_table_destroy(target->code);
 	g_array_free(target->jit_nodes, true);
 	g_array_free(target->jit_spares, true);

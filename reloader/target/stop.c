@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -128,16 +129,35 @@ add_thread(hd_stop *stop, pid_t pid, pid_t tid)
 	g_hash_table_insert(stop->index, GINT_TO_POINTER(tid), GUINT_TO_POINTER(stop->threads->len));
 }
 
+/* Who was adopted, and what it forked, is without. */
+static bool
+has_agent(const hd_target *target, pid_t reader)
+{
+	if (!target->agentless)
+		return true;
+	GArray *maps = hd_maps_read(reader, NULL);
+	bool found = false;
+	for (guint i = 0; maps && i < maps->len && !found; i++) {
+		const hd_map *map = &g_array_index(maps, hd_map, i);
+		found = map->inode == target->agent_inode && map->device == target->agent_device;
+	}
+	if (maps)
+		g_array_free(maps, true);
+	return found;
+}
+
 static bool
 add_process(hd_stop *stop, pid_t pid, GError **error)
 {
 	char name[64];
-	pid_t reader = hd_process_reader(stop->target, pid);
+	pid_t reader = stop->newcomer ? pid : hd_process_reader(stop->target, pid);
 	if (!reader)
 		return true;
 	g_snprintf(name, sizeof name, "/proc/%d/mem", (int)reader);
-	hd_process process = {
-		.pid = pid, .reader = reader, .memory = hd_fault("target.open") ? -1 : open(name, O_RDWR | O_CLOEXEC)};
+	hd_process process = {.pid = pid,
+			      .reader = reader,
+			      .memory = hd_fault("target.open") ? -1 : open(name, O_RDWR | O_CLOEXEC),
+			      .agent = !stop->newcomer && has_agent(stop->target, reader)};
 	if (process.memory < 0 && (errno == ENOENT || errno == ESRCH))
 		return true;
 	if (process.memory < 0) {
@@ -169,6 +189,37 @@ hd_stop_free(hd_stop *stop)
 	g_array_free(stop->threads, true);
 	g_hash_table_destroy(stop->index);
 	g_free(stop);
+}
+
+/* ---- letting go of one ---- */
+
+static void
+let_go(hd_thread *thread)
+{
+	if (thread->changed)
+		ptrace(PTRACE_SETREGS, thread->tid, 0, &thread->regs);
+	ptrace(PTRACE_DETACH, thread->tid, 0, thread->signal);
+	if (thread->stop_again)
+		syscall(SYS_tgkill, thread->pid, thread->tid, SIGSTOP);
+	thread->state = HD_THREAD_GONE;
+}
+
+/* It was asked to stop and may do so by now; while nobody asked, it runs, and
+ * is let go when the tracer ends. */
+static void
+let_go_late(hd_thread *thread, gint64 until)
+{
+	int status;
+	bool stopped = thread->interrupted
+			       ? hd_wait_stop(thread->tid, until, &status)
+			       : waitpid(thread->tid, &status, __WALL | WNOHANG) == thread->tid && WIFSTOPPED(status);
+	if (!stopped)
+		return;
+	thread->signal = status >> 16 == 0 ? WSTOPSIG(status) : 0;
+	thread->plain = status >> 16 == PTRACE_EVENT_STOP && WSTOPSIG(status) == SIGTRAP;
+	if (ptrace(PTRACE_GETREGS, thread->tid, 0, &thread->regs) == 0)
+		hd_thread_hide_interrupt(thread);
+	let_go(thread);
 }
 
 /* ---- attaching ---- */
@@ -232,12 +283,43 @@ seize(hd_stop *stop, pid_t pid, pid_t tid, GError **error)
 	}
 }
 
+/* It called exec after it was found to be the program's and before it was attached to; later we are told. */
+static bool
+called_exec(const hd_stop *stop, const hd_process *process)
+{
+	return !stop->newcomer && !hd_process_reader(stop->target, process->pid);
+}
+
+static void
+disown(hd_stop *stop, hd_process *process)
+{
+	process->gone = true;
+	for (guint i = 0; i < stop->threads->len; i++) {
+		hd_thread *thread = thread_at(stop, i);
+		if (thread->pid != process->pid || thread->state != HD_THREAD_SEIZED)
+			continue;
+		thread->interrupted = ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0) == 0;
+		let_go_late(thread, hd_now_ns() + LOOK_AFTER);
+		thread->state = HD_THREAD_GONE;
+	}
+}
+
+static GArray *
+processes_to_stop(const hd_stop *stop, GError **error)
+{
+	if (!stop->newcomer)
+		return hd_process_find(stop->target, error);
+	GArray *pids = g_array_new(false, false, sizeof(pid_t));
+	g_array_append_val(pids, stop->newcomer);
+	return pids;
+}
+
 /* Attaches to what is not attached yet; counts it. */
 static bool
 seize_new(hd_stop *stop, guint *added, GError **error)
 {
 	*added = 0;
-	GArray *pids = hd_process_find(stop->target, error);
+	GArray *pids = processes_to_stop(stop, error);
 	if (!pids)
 		return false;
 	bool good = true;
@@ -250,7 +332,7 @@ seize_new(hd_stop *stop, guint *added, GError **error)
 	GArray *tids = g_array_new(false, false, sizeof(pid_t));
 	for (guint i = 0; i < stop->processes->len && good; i++) {
 		hd_process *process = &g_array_index(stop->processes, hd_process, i);
-		if (process->listed && !stop->began)
+		if (process->gone || (process->listed && !stop->began))
 			continue;
 		guint before = stop->threads->len;
 		hd_process_threads(process->pid, tids);
@@ -260,6 +342,8 @@ seize_new(hd_stop *stop, guint *added, GError **error)
 		/* Nothing new beside threads whose every child we get: complete, unless one was being born. */
 		process->listed = !stop->began && stop->threads->len == before;
 		*added += stop->threads->len - before;
+		if (good && stop->threads->len > before && called_exec(stop, process))
+			disown(stop, process);
 	}
 	g_array_free(tids, true);
 	return good;
@@ -396,6 +480,10 @@ hd_thread_look_inside(hd_thread *thread)
 	char *last = good ? strrchr(g_strchomp(text), ' ') : NULL;
 	if (!last)
 		return false; /* "running" */
+	/* Back from these it is another program, or the old one: which, is waited for. */
+	long number = strtol(text, NULL, 10);
+	if (number == SYS_execve || number == SYS_execveat)
+		return false;
 	thread->regs.rip = g_ascii_strtoull(last + 1, NULL, 16);
 	*last = '\0';
 	char *before = strrchr(text, ' ');
@@ -631,6 +719,28 @@ hd_stop_now(hd_stop *stop, GError **error)
 	return true;
 }
 
+GPtrArray *
+hd_stop_borrowable(hd_stop *stop)
+{
+	GPtrArray *threads = g_ptr_array_new();
+	for (guint p = 0; p < stop->processes->len; p++) {
+		const hd_process *process = &g_array_index(stop->processes, hd_process, p);
+		hd_thread *found = NULL;
+		for (guint t = 0; t < stop->threads->len && !found; t++) {
+			hd_thread *thread = &g_array_index(stop->threads, hd_thread, t);
+			if (thread->pid == process->pid && thread->state == HD_THREAD_STOPPED && thread->plain)
+				found = thread;
+		}
+		if (found)
+			g_ptr_array_add(threads, found);
+		else if (!process->gone) {
+			g_ptr_array_unref(threads);
+			return NULL;
+		}
+	}
+	return threads;
+}
+
 /* ---- going on ---- */
 
 /* A step ends at once; it takes longer where the processors are busy, and for ever in a system call that sleeps. */
@@ -678,35 +788,6 @@ hd_thread_step(hd_thread *thread)
 		return false;
 	thread->changed = false;
 	return stepped;
-}
-
-static void
-let_go(hd_thread *thread)
-{
-	if (thread->changed)
-		ptrace(PTRACE_SETREGS, thread->tid, 0, &thread->regs);
-	ptrace(PTRACE_DETACH, thread->tid, 0, thread->signal);
-	if (thread->stop_again)
-		syscall(SYS_tgkill, thread->pid, thread->tid, SIGSTOP);
-	thread->state = HD_THREAD_GONE;
-}
-
-/* It was asked to stop and may do so by now; while nobody asked, it runs, and
- * is let go when the tracer ends. */
-static void
-let_go_late(hd_thread *thread, gint64 until)
-{
-	int status;
-	bool stopped = thread->interrupted
-			       ? hd_wait_stop(thread->tid, until, &status)
-			       : waitpid(thread->tid, &status, __WALL | WNOHANG) == thread->tid && WIFSTOPPED(status);
-	if (!stopped)
-		return;
-	thread->signal = status >> 16 == 0 ? WSTOPSIG(status) : 0;
-	thread->plain = status >> 16 == PTRACE_EVENT_STOP && WSTOPSIG(status) == SIGTRAP;
-	if (ptrace(PTRACE_GETREGS, thread->tid, 0, &thread->regs) == 0)
-		hd_thread_hide_interrupt(thread);
-	let_go(thread);
 }
 
 void

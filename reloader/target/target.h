@@ -186,6 +186,7 @@ bool hd_target_commit(hd_target *target, const hd_commit *commit, int deadline_m
 
 typedef struct {
 	pid_t pid, ppid;
+	bool adopted; /* by hd_target_adopt */
 	char *name;
 	GArray *threads; /* of hd_target_thread */
 } hd_target_process;
@@ -198,6 +199,32 @@ typedef struct {
 /* Living processes of the program (same executable, from fork), the first one first, from /proc,
  * without stopping anything; of hd_target_process *, with element free function. */
 GPtrArray *hd_target_processes(hd_target *target);
+
+/* ---- processes that called exec ---- */
+
+/* A process that comes from the program's and has called exec: it is the program's no more, for it has another image.
+ */
+typedef struct {
+	pid_t pid, ppid;
+	char *runs; /* the path of what it executes */
+} hd_target_stranger;
+
+/* Those that live, as hd_target_processes saw them last; of hd_target_stranger, with clear function. */
+GArray *hd_target_strangers(hd_target *target);
+
+/* Processes that come from the program's and run its file anew, byte for byte the same, under whatever name; of
+ * pid_t. */
+GArray *hd_target_newcomers(hd_target *target);
+
+/* Makes one of them the program's: gives it mark and arenas, and makes `commit` in it alone, which says what differs
+ * between the file and what is live. All or nothing; no other process stands still. `needed` (of hd_target_object *):
+ * what it must have where the others have it; the first `startup` of them, in that order, before anything else. result:
+ * as of a commit. HD_ERROR_BUSY: not yet (it is still being loaded, or is in the way); HD_ERROR_GONE: it has ended or
+ * called exec; anything else: never. The agent is not loaded there: gdb sees no names of new code in it. */
+bool hd_target_adopt(hd_target *target, pid_t pid, const GPtrArray *needed, guint startup, const hd_commit *commit,
+		     hd_commit_result *result, GError **error);
+
+/* ---- stacks ---- */
 
 /* A thread as it was: registers and a copy of its stack, to be unwound later. */
 typedef struct hd_sample hd_sample;
