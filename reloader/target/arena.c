@@ -145,6 +145,7 @@ typedef struct {
 	hd_target *target;
 	arena *arena;
 	guint64 low, high; /* of the object */
+	hd_stop *stop;
 	GError *error;
 	bool good;
 } mapping;
@@ -304,11 +305,19 @@ static void
 map_stopped(void *data)
 {
 	mapping *m = data;
-	hd_stop *stop = hd_stop_new(m->target);
-	if (hd_stop_attach(stop, &m->error) && hd_stop_now(stop, &m->error))
-		map_everywhere(m, stop);
-	hd_stop_release(stop);
-	hd_stop_free(stop);
+	if (hd_stop_attach(m->stop, &m->error) && hd_stop_now(m->stop, &m->error))
+		map_everywhere(m, m->stop);
+	hd_stop_release(m->stop);
+}
+
+/* false: no thread of ours could be had. */
+static bool
+map_while_running(mapping *m)
+{
+	m->stop = hd_stop_new(m->target);
+	bool ran = hd_tracer_run(map_stopped, m, NULL, &m->error);
+	hd_stop_free(m->stop);
+	return ran;
 }
 
 static arena *
@@ -347,7 +356,7 @@ new_arena(hd_target *target, const hd_target_object *object, hd_arena_kind kind,
 		g_clear_error(&m.error);
 		if (attempt > 0)
 			g_usleep(2000);
-		if (!hd_tracer_run(map_stopped, &m, &m.error))
+		if (!map_while_running(&m))
 			break;
 	}
 	if (!m.good) {

@@ -134,6 +134,7 @@ typedef struct {
 	bool step;	     /* a thread in the way is stepped out; else it is let go and stopped again */
 	hd_commit_result *result;
 	GPtrArray *samples; /* of this attempt */
+	gint64 ended;	    /* the program runs on */
 	GError *error;
 	bool good;
 } attempt;
@@ -603,8 +604,8 @@ fill_result(attempt *a, guint writes)
 				g_array_index(result->skipped, guint, step_at(a, i)->write)++;
 	}
 	result->threads = a->samples->len;
-	result->pause_ns = a->stop->ended - a->stop->began;
-	result->live_ns = a->stop->ended;
+	result->pause_ns = a->ended - a->stop->began;
+	result->live_ns = a->ended;
 	result->samples = a->samples;
 	hd_sample_name_all(a->samples);
 }
@@ -652,7 +653,7 @@ static bool
 try_once(attempt *a, guint writes)
 {
 	a->samples = g_ptr_array_new_with_free_func((GDestroyNotify)hd_sample_free);
-	a->good = hd_tracer_run(attempt_work, a, &a->error) && a->good;
+	a->good = hd_tracer_run(attempt_work, a, &a->ended, &a->error) && a->good;
 	if (a->good)
 		fill_result(a, writes);
 	else

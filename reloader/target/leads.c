@@ -20,6 +20,7 @@
 
 typedef struct {
 	hd_target *target;
+	hd_stop *stop;
 	GArray *leads; /* of hd_lead */
 	guint64 low, span;
 	guint8 *chunk;
@@ -168,12 +169,19 @@ static void
 look_stopped(void *data)
 {
 	look *l = data;
-	hd_stop *stop = hd_stop_new(l->target);
-	if (hd_stop_attach(stop, &l->error) && hd_stop_now(stop, &l->error) && all_are_seen(l, stop))
-		look_at_program(l, stop);
-	hd_stop_release(stop);
-	l->pause_ns = stop->ended - stop->began;
-	hd_stop_free(stop);
+	if (hd_stop_attach(l->stop, &l->error) && hd_stop_now(l->stop, &l->error) && all_are_seen(l, l->stop))
+		look_at_program(l, l->stop);
+	hd_stop_release(l->stop);
+}
+
+static void
+look_at_all(look *l)
+{
+	l->stop = hd_stop_new(l->target);
+	gint64 ended;
+	if (hd_tracer_run(look_stopped, l, &ended, &l->error) && l->stop->began)
+		l->pause_ns = ended - l->stop->began;
+	hd_stop_free(l->stop);
 }
 
 bool
@@ -195,7 +203,7 @@ hd_target_look_for_leads(hd_target *target, GArray *leads, gint64 *pause_ns, GEr
 	if (hd_fault("target.leads"))
 		g_set_error(&l.error, HD_ERROR, HD_ERROR_IO, "looking through the program's memory was made to fail");
 	else
-		hd_tracer_run(look_stopped, &l, &l.error);
+		look_at_all(&l);
 	g_free(l.chunk);
 	*pause_ns = l.pause_ns;
 	if (!l.error)

@@ -103,6 +103,7 @@ typedef struct {
 	bool plain;	  /* in a trap of PTRACE_INTERRUPT: system calls can be injected */
 	bool changed;	  /* registers are to be written before it goes on */
 	bool stop_again;  /* a SIGSTOP was taken from it */
+	bool stepped;	  /* goes on stepping unless it is detached */
 	struct user_regs_struct regs;
 } hd_thread;
 
@@ -123,13 +124,12 @@ typedef struct {
 	GHashTable *index;	/* tid -> index in threads + 1 */
 	guint64 existing, last; /* hd_births before the last search */
 	gint64 began;		/* when the first thread stopped; 0: none has */
-	gint64 ended;
 } hd_stop;
 
 /* Runs work in a thread of its own and waits for it. ptrace ties a traced
  * thread to the thread that traces it, so whatever work leaves attached, on
- * whatever path, the kernel lets go when that thread ends. */
-bool hd_tracer_run(void (*work)(void *data), void *data, GError **error);
+ * whatever path, the kernel lets go when that thread ends, which was at *ended (may be NULL). */
+bool hd_tracer_run(void (*work)(void *data), void *data, gint64 *ended, GError **error);
 
 /* The three steps of a stop, in a tracer; each failure asks for hd_stop_release. */
 hd_stop *hd_stop_new(hd_target *target);
@@ -137,7 +137,8 @@ hd_stop *hd_stop_new(hd_target *target);
 bool hd_stop_attach(hd_stop *stop, GError **error);
 /* Stops them all and reads their registers. */
 bool hd_stop_now(hd_stop *stop, GError **error);
-/* Lets go of everything; the registers that were changed are written. */
+/* The last that work does: what is still attached then goes on when the tracer ends; registers that were changed are
+ * written. */
 void hd_stop_release(hd_stop *stop);
 void hd_stop_free(hd_stop *stop);
 

@@ -248,7 +248,7 @@ hd_target_sample(hd_target *target, const GArray *tids, GError **error)
 {
 	sampling s = {.target = target, .tids = tids};
 	s.samples = g_ptr_array_new_with_free_func((GDestroyNotify)hd_sample_free);
-	if (hd_fault("target.sample") || !hd_tracer_run(sample_work, &s, &s.error) || s.error) {
+	if (hd_fault("target.sample") || !hd_tracer_run(sample_work, &s, NULL, &s.error) || s.error) {
 		if (!s.error)
 			g_set_error(&s.error, HD_ERROR, HD_ERROR_IO, "sampling was made to fail");
 		g_propagate_error(error, s.error);

@@ -7,8 +7,13 @@
  * begins at PTRACE_INTERRUPT, needs no other search on a quiet system.
  *
  * No signal is lost: a thread that was about to take one gets it when it is
- * let go. Job control is left as it is: PTRACE_DETACH puts a thread back into
- * a group stop. */
+ * let go. Job control is left as it is: a thread is put back into its group
+ * stop.
+ *
+ * Going on is the kernel's work: when the tracer ends it lets go of all that
+ * are left, with nothing in between (exit_ptrace, kernel/ptrace.c). Let go one
+ * by one, the first to run would take the processor from the tracer, and the
+ * others stand still for as long as the scheduler likes. */
 #include "config.h"
 
 #include "reloader/target/private.h"
@@ -19,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -37,53 +43,92 @@
 /* A thread that has not stopped by then is looked at: it may be unable to. */
 #define LOOK_AFTER (10 * MILLISECOND)
 #define GIVE_UP_AFTER (2000 * MILLISECOND)
+#define MOST_MISSES 4
+#define MOST_LOOKS 2000
 
 /* ---- the tracer ---- */
 
 typedef struct {
 	void (*work)(void *data);
 	void *data;
-} tracer_start;
+	pid_t tid;
+	gint64 ended; /* when the kernel had let go of what it traced */
+	int failed;
+} tracing;
+
+/* Longer each time that nothing has happened: who waits for a processor is not to find it busy with waiting. */
+static void
+nap(guint idle)
+{
+	struct timespec moment = {0, 5000L << MIN(idle, 4)};
+	nanosleep(&moment, NULL);
+}
+
+/* While threads stand still for it, a thread should not wait for a processor: a real-time one does not. Where that is
+ * denied it takes its turn. */
+static void
+hurry(void)
+{
+	struct sched_param first = {.sched_priority = sched_get_priority_min(SCHED_FIFO)};
+	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
+}
 
 static void *
 tracer_main(void *data)
 {
-	tracer_start *start = data;
+	tracing *t = data;
+	t->tid = (pid_t)syscall(SYS_gettid);
 	prctl(PR_SET_NAME, "hotdev-tracer");
 	prctl(PR_SET_TIMERSLACK, 1UL);
-	start->work(start->data);
+	hurry();
+	t->work(t->data);
+	return NULL;
+}
+
+/* Sees the tracer off. pthread_join returns a little before the kernel lets go of what it traced. */
+static void *
+witness_main(void *data)
+{
+	tracing *t = data;
+	pthread_t thread;
+	hurry();
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	t->failed = pthread_create(&thread, NULL, tracer_main, t);
+	if (t->failed)
+		return NULL;
+	pthread_join(thread, NULL);
+	for (guint looks = 0; syscall(SYS_tgkill, getpid(), t->tid, 0) == 0; looks++)
+		if (looks > MOST_LOOKS)
+			nap(0);
+	t->ended = hd_now_ns();
 	return NULL;
 }
 
 bool
-hd_tracer_run(void (*work)(void *data), void *data, GError **error)
+hd_tracer_run(void (*work)(void *data), void *data, gint64 *ended, GError **error)
 {
-	tracer_start start = {work, data};
+	tracing t = {.work = work, .data = data};
 	sigset_t all, before;
-	pthread_t thread;
+	pthread_t witness;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failed = hd_fault("target.thread") ? EAGAIN : pthread_create(&thread, NULL, tracer_main, &start);
+	int failed = hd_fault("target.thread") ? EAGAIN : pthread_create(&witness, NULL, witness_main, &t);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (failed) {
-		hd_error_set_errno(error, HD_ERROR_IO, failed, "cannot start a thread");
-		return false;
+	if (!failed) {
+		pthread_join(witness, NULL);
+		failed = t.failed;
 	}
-	pthread_join(thread, NULL);
-	return true;
-}
-
-static void
-nap(void)
-{
-	struct timespec moment = {0, 5000};
-	nanosleep(&moment, NULL);
+	if (failed)
+		hd_error_set_errno(error, HD_ERROR_IO, failed, "cannot start a thread");
+	if (ended)
+		*ended = t.ended;
+	return !failed;
 }
 
 bool
 hd_wait_stop(pid_t tid, gint64 until, int *status)
 {
-	for (;;) {
+	for (guint looks = 0;; looks++) {
 		pid_t got = waitpid(tid, status, __WALL | WNOHANG);
 		if (got == tid)
 			return WIFSTOPPED(*status);
@@ -91,7 +136,7 @@ hd_wait_stop(pid_t tid, gint64 until, int *status)
 			return false;
 		if (hd_now_ns() > until)
 			return false;
-		nap();
+		nap(looks);
 	}
 }
 
@@ -279,7 +324,7 @@ seize(hd_stop *stop, pid_t pid, pid_t tid, GError **error)
 			return false;
 		if (!again || attempt > 1000)
 			return true;
-		nap();
+		nap(0);
 	}
 }
 
@@ -494,13 +539,14 @@ hd_thread_look_inside(hd_thread *thread)
 	return true;
 }
 
-/* One look at every thread that has not stopped; how many are left. */
-static guint
+/* Takes the threads that have stopped; false: there are more. It gives up after a few that have not: one that has to
+ * wait for a processor is not to find it busy with looking. */
+static bool
 collect(hd_stop *stop, bool *progress)
 {
 	guint left = 0;
 	*progress = false;
-	for (guint i = 0; i < stop->threads->len; i++) {
+	for (guint i = 0; i < stop->threads->len && left < MOST_MISSES; i++) {
 		if (thread_at(stop, i)->state != HD_THREAD_SEIZED)
 			continue;
 		pid_t tid = thread_at(stop, i)->tid;
@@ -516,15 +562,16 @@ collect(hd_stop *stop, bool *progress)
 		else
 			thread_at(stop, i)->state = HD_THREAD_GONE;
 	}
-	return left;
+	return left == 0;
 }
 
 static bool
 wait_for_all(hd_stop *stop, GError **error)
 {
 	gint64 start = hd_now_ns();
+	guint idle = 0;
 	bool progress;
-	while (collect(stop, &progress) > 0) {
+	while (!collect(stop, &progress)) {
 		gint64 waited = hd_now_ns() - start;
 		for (guint i = 0; i < stop->threads->len && waited > LOOK_AFTER; i++) {
 			hd_thread *thread = thread_at(stop, i);
@@ -534,8 +581,9 @@ wait_for_all(hd_stop *stop, GError **error)
 			g_set_error(error, HD_ERROR, HD_ERROR_BUSY, "thread %d does not stop", (int)thread->tid);
 			return false;
 		}
-		if (!progress)
-			nap();
+		idle = progress ? 0 : idle + 1;
+		if (idle)
+			nap(idle - 1);
 	}
 	return true;
 }
@@ -768,6 +816,7 @@ hd_thread_step(hd_thread *thread)
 	    ptrace(PTRACE_SETREGS, tid, 0, &thread->regs) < 0)
 		return false;
 	ptrace(PTRACE_SETSIGMASK, tid, sizeof closed, &closed);
+	thread->stepped = true;
 	bool good = ptrace(PTRACE_SINGLESTEP, tid, 0, 0) == 0;
 	if (good && !wait_step(tid, &status)) {
 		/* Asleep in a system call, or dead. */
@@ -790,17 +839,30 @@ hd_thread_step(hd_thread *thread)
 	return stepped;
 }
 
+/* All that the end of the tracer does not do: it takes a signal away, and leaves a thread stepping. */
+static bool
+needs_detach(const hd_thread *thread)
+{
+	return thread->signal || thread->stop_again || thread->stepped;
+}
+
 void
 hd_stop_release(hd_stop *stop)
 {
-	for (guint i = 0; i < stop->threads->len; i++)
-		if (thread_at(stop, i)->state == HD_THREAD_STOPPED)
-			let_go(thread_at(stop, i));
-	stop->ended = hd_now_ns();
+	for (guint i = 0; i < stop->threads->len; i++) {
+		hd_thread *thread = thread_at(stop, i);
+		if (thread->state != HD_THREAD_STOPPED)
+			continue;
+		if (needs_detach(thread))
+			let_go(thread);
+		else if (thread->changed)
+			ptrace(PTRACE_SETREGS, thread->tid, 0, &thread->regs);
+	}
+	gint64 now = hd_now_ns();
 	for (guint i = 0; i < stop->threads->len; i++) {
 		hd_thread *thread = thread_at(stop, i);
 		if (thread->state == HD_THREAD_SEIZED)
-			let_go_late(thread, stop->ended + LOOK_AFTER);
+			let_go_late(thread, now + LOOK_AFTER);
 		else if (thread->state == HD_THREAD_INSIDE)
 			let_go_late(thread, 0);
 	}
