@@ -259,21 +259,33 @@ BLOCKED = r"""
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <linux/futex.h>
+#include <mqueue.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/select.h>
 #include <sys/sem.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -286,6 +298,10 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
 static sigset_t all;
 static struct timespec hour = {HOUR, 0};
+static int plain[2], spare[2], crowded, word;
+static pthread_mutex_t taken = PTHREAD_MUTEX_INITIALIZER, taken_pi;
+static pthread_rwlock_t read_locked = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_barrier_t two;
 
 __attribute__((noinline)) static int edited(int x) { return x + 1; }
 
@@ -314,13 +330,55 @@ static int in_msgrcv(void) { struct { long type; char text[8]; } m; return (int)
 static int in_pause(void) { return pause(); }
 static int in_waitpid(void) { return waitpid(child, 0, 0); }
 static int in_eventfd(void) { uint64_t n; return (int)read(eventfd(0, 0), &n, sizeof n); }
+static int in_readv(void) { char c; struct iovec v = {&c, 1}; return (int)readv(pipe_fds[0], &v, 1); }
+static int in_splice(void) { return (int)splice(pipe_fds[0], 0, spare[1], 0, 1, 0); }
+static int in_inotify(void) { char e[512]; return (int)read(inotify_init(), e, sizeof e); }
+static int in_timerfd(void) { uint64_t n; int t = timerfd_create(CLOCK_MONOTONIC, 0); struct itimerspec s = {{0, 0}, {HOUR, 0}}; timerfd_settime(t, 0, &s, 0); return (int)read(t, &n, sizeof n); }
+static int in_signalfd(void) { struct signalfd_siginfo i; sigset_t one; sigemptyset(&one); sigaddset(&one, SIGUSR2); return (int)read(signalfd(-1, &one, 0), &i, sizeof i); }
+static int in_tty(void) { char c; int m = posix_openpt(O_RDWR | O_NOCTTY); grantpt(m); unlockpt(m); return (int)read(open(ptsname(m), O_RDWR | O_NOCTTY), &c, 1); }
+static int in_open_fifo(void) { mkfifo("fifo", 0600); return open("fifo", O_RDONLY); }
+static int in_flock(void) { flock(open("locked", O_RDWR | O_CREAT, 0600), LOCK_EX); return flock(open("locked", O_RDWR), LOCK_EX); }
+static int in_setlkw(void) { struct flock l = {.l_type = F_WRLCK, .l_len = 1}; fcntl(open("locked", O_RDWR | O_CREAT, 0600), F_OFD_SETLKW, &l); return fcntl(open("locked", O_RDWR), F_OFD_SETLKW, &l); }
+static int in_recvmsg(void) { char c; struct iovec v = {&c, 1}; struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1}; return (int)recvmsg(plain[1], &m, 0); }
+static int in_recvmmsg(void) { char c; struct iovec v = {&c, 1}; struct mmsghdr m = {.msg_hdr = {.msg_iov = &v, .msg_iovlen = 1}}; return recvmmsg(plain[1], &m, 1, 0, 0); }
+static int in_send(void) { return (int)send(plain[1], "", 1, 0); }
+static int in_send_timeout(void) { return (int)send(sockets[0], "", 1, 0); }
+static int in_accept_timeout(void) { struct timeval t = {HOUR, 0}; int l = socket(AF_INET, SOCK_STREAM, 0); listen(l, 1); setsockopt(l, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t); return accept(l, 0, 0); }
+static int
+in_connect(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	socklen_t size = sizeof a;
+	int l = socket(AF_UNIX, SOCK_STREAM, 0);
+	bind(l, (struct sockaddr *)&a, sizeof a.sun_family);
+	listen(l, 0);
+	getsockname(l, (struct sockaddr *)&a, &size);
+	connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&a, size);
+	return connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&a, size);
+}
+static int in_msgsnd(void) { struct { long type; char text[8]; } m = {1, ""}; while (msgsnd(crowded, &m, 8, IPC_NOWAIT) == 0) ; return msgsnd(crowded, &m, 8, 0); }
+static int in_mq_receive(void) { char c[64]; struct mq_attr a = {.mq_maxmsg = 1, .mq_msgsize = 64}; char name[32]; sprintf(name, "/hotdev-test-%d", getpid()); mqd_t q = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &a); mq_unlink(name); return (int)mq_receive(q, c, sizeof c, 0); }
+static int in_waitid(void) { siginfo_t i; return waitid(P_PID, (id_t)child, &i, WEXITED | WNOWAIT); }
+static int in_mutex(void) { return pthread_mutex_lock(&taken) ? -1 : 0; }
+static int in_mutex_pi(void) { return pthread_mutex_lock(&taken_pi) ? -1 : 0; }
+static int in_rwlock(void) { return pthread_rwlock_wrlock(&read_locked) ? -1 : 0; }
+static int in_barrier(void) { return pthread_barrier_wait(&two); }
+static int in_futex(void) { return (int)syscall(SYS_futex, &word, FUTEX_WAIT, 0, 0, 0, 0); }
+static int in_epoll_pwait2(void) { struct epoll_event e; return (int)syscall(SYS_epoll_pwait2, epoll, &e, 1, &hour, 0, 0); }
+static int in_io_getevents(void) { aio_context_t c = 0; struct io_event e; syscall(SYS_io_setup, 1, &c); return (int)syscall(SYS_io_getevents, c, 1, 1, &e, 0); }
+static int in_sigsuspend(void) { return sigsuspend(&all); }
+static int in_absolute(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); t.tv_sec += HOUR; int r = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, 0); errno = r; return r ? -1 : 0; }
 
 static const struct call { const char *name; int (*run)(void); } calls[] = {
 #define CALL(x) {#x, in_##x}
 	CALL(read), CALL(write), CALL(epoll_wait), CALL(epoll_pwait), CALL(sigtimedwait), CALL(sigwaitinfo), CALL(recv),
 	CALL(semtimedop), CALL(semop), CALL(poll), CALL(ppoll), CALL(select), CALL(pselect), CALL(nanosleep),
 	CALL(clock_nanosleep), CALL(usleep), CALL(cond), CALL(sem_wait), CALL(sem_timedwait), CALL(accept),
-	CALL(msgrcv), CALL(pause), CALL(waitpid), CALL(eventfd),
+	CALL(msgrcv), CALL(pause), CALL(waitpid), CALL(eventfd), CALL(readv), CALL(splice), CALL(inotify), CALL(timerfd),
+	CALL(signalfd), CALL(tty), CALL(open_fifo), CALL(flock), CALL(setlkw), CALL(recvmsg), CALL(recvmmsg),
+	CALL(send), CALL(send_timeout), CALL(accept_timeout), CALL(connect), CALL(msgsnd), CALL(mq_receive),
+	CALL(waitid), CALL(mutex), CALL(mutex_pi), CALL(rwlock), CALL(barrier), CALL(futex), CALL(epoll_pwait2),
+	CALL(io_getevents), CALL(sigsuspend), CALL(absolute),
 };
 #define N (sizeof calls / sizeof *calls)
 static volatile int returned[N], error[N], tids[N];
@@ -360,6 +418,21 @@ start(void)
 	semaphores = semget(IPC_PRIVATE, 1, 0600);
 	queue = msgget(IPC_PRIVATE, 0600);
 	sem_init(&posix, 0, 0);
+	crowded = msgget(IPC_PRIVATE, 0600);
+	if (pipe(spare) || socketpair(AF_UNIX, SOCK_STREAM, 0, plain))
+		return;
+	/* Full in one direction, empty in the other. */
+	setsockopt(sockets[0], SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+	while (send(sockets[0], "", 1, MSG_DONTWAIT) > 0 || send(plain[1], "", 1, MSG_DONTWAIT) > 0)
+		;
+	pthread_mutexattr_t inherit;
+	pthread_mutexattr_init(&inherit);
+	pthread_mutexattr_setprotocol(&inherit, PTHREAD_PRIO_INHERIT);
+	pthread_mutex_init(&taken_pi, &inherit);
+	pthread_mutex_lock(&taken);
+	pthread_mutex_lock(&taken_pi);
+	pthread_rwlock_rdlock(&read_locked);
+	pthread_barrier_init(&two, 0, 2);
 	child = fork();
 	if (child == 0) {
 		char c;
@@ -369,6 +442,7 @@ start(void)
 			;
 		semctl(semaphores, 0, IPC_RMID);
 		msgctl(queue, IPC_RMID, 0);
+		msgctl(crowded, IPC_RMID, 0);
 		_exit(0);
 	}
 	pthread_sigmask(SIG_SETMASK, &all, 0);
