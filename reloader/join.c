@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sources that are not in the program yet. One that the compilation database
- * names joins when it is saved; any other joins when it defines what a changed
- * module newly needs. */
+/* Sources that are not in the program yet. One joins when it defines what a
+ * changed module newly needs. That the compilation database names it is not
+ * enough: it names those of every program that the project builds. */
 #include "config.h"
 
 #include "reloader/private.h"
@@ -151,8 +151,7 @@ hd_join_decide(hd_update *update)
 		again = false;
 		for (guint i = 0; i < update->jobs->len; i++) {
 			hd_job *job = g_ptr_array_index(update->jobs, i);
-			if (is_candidate(job) && !job->joins &&
-			    (in_compdb(r, job->copy->module->path) || is_needed(update, job)))
+			if (is_candidate(job) && !job->joins && is_needed(update, job))
 				again = job->joins = true;
 		}
 	}

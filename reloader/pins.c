@@ -307,6 +307,7 @@ sample_again(gpointer data)
 			take_sample(pins, g_ptr_array_index(samples, i));
 		g_ptr_array_unref(samples);
 		count_pins(pins);
+		hd_pins_refresh(pins); /* who asks after the event is told the same */
 	}
 	return G_SOURCE_CONTINUE;
 }

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define FORKED_WITHOUT_EXEC 0x40 /* PF_FORKNOEXEC, include/linux/sched.h */
+#define MOST_ENDED 1024
 
 /* Reads a small file of /proc whole; false: gone. */
 static bool
@@ -309,11 +310,13 @@ hd_process_find(hd_target *target, GError **error)
 	}
 	GArray *found = g_array_new(false, false, sizeof(pid_t));
 	pid_t hidden = 0;
+	guint living = 0;
 	struct dirent *entry;
 	while ((entry = readdir(directory))) {
 		pid_t pid = atoi(entry->d_name);
 		if (pid <= 0 || pid == getpid())
 			continue;
+		living++;
 		/* Who has no mark never gets one but by us; /proc gives a new process that has its pid a new inode. */
 		gpointer inode = GSIZE_TO_POINTER(entry->d_ino);
 		if (g_hash_table_lookup(target->others, GINT_TO_POINTER(pid)) == inode ||
@@ -335,6 +338,9 @@ hd_process_find(hd_target *target, GError **error)
 		}
 	}
 	closedir(directory);
+	/* Most of them have ended: who has not is looked at once more. */
+	if (g_hash_table_size(target->others) > MOST_ENDED + 2 * living)
+		g_hash_table_remove_all(target->others);
 	if (hidden) {
 		char *name = hd_process_name(hidden);
 		g_set_error(error, HD_ERROR, HD_ERROR_DENIED,

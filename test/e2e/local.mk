@@ -21,6 +21,7 @@ E2E_TESTS = \
 	test/e2e/instant.py \
 	test/e2e/processes.py \
 	test/e2e/exec.py \
+	test/e2e/inside.py \
 	test/e2e/debuggers.py \
 	test/e2e/doctor.py \
 	test/e2e/faults.py \

@@ -30,7 +30,7 @@ def purged(s):
 
 
 def edit_to(s, n):
-    s.replace("mod.c", (f"return {n - 1};", f"return {n};"), (f'"number {n - 1}"', f'"number {n}"'))
+    s.replace("mod.c", (f"return {n - 1};", f"return {n};"), (f'"number {n - 1}"', f'"number {n}"'), how="atomic")
     s.live("name", "value")
 
 
