@@ -148,6 +148,8 @@ hd_target_adopt(hd_target *target, pid_t pid, const GPtrArray *needed, guint sta
 	enum { DEADLINE_MS = 20 };
 	hd_newcomer newcomer = {.pid = pid, .needed = needed, .startup = startup};
 	GError *failure = NULL;
+	if (target->reshaped)
+		return refuse(&newcomer, error, "its objects have not the shape that an edit has given the others'");
 	if (hd_commit_newcomer(target, &newcomer, commit, DEADLINE_MS, result, &failure)) {
 		hd_process_adopted(target, pid);
 		return true;

@@ -709,6 +709,7 @@ run(hd_target *target, const hd_newcomer *newcomer, const hd_commit *commit, con
 	}
 	if (a.good) {
 		target->commits++;
+		target->reshaped |= commit->reshape.convert != NULL;
 		hd_jit_committed(target, commit, nodes);
 		remember(&a);
 	} else

@@ -221,7 +221,7 @@ static const char *
 obstacle(const hd_stopped *process)
 {
 	const hd_target *target = process->stop->target;
-	if (!target->agent_allocate || !target->allocator)
+	if (!process->process->agent || !target->agent_allocate || !target->allocator)
 		return "hotdev cannot call the program's malloc";
 	if (target->allocator->own)
 		return "the program brings a malloc of its own";
