@@ -7,6 +7,7 @@
 
 #include "reloader/private.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 /* A look stops the program for a moment (hd_target_look_for_leads): not with every edit, but when
@@ -253,6 +254,7 @@ purge_run(purge *p, GError **error)
 	for (guint i = 0; i < p->candidates->len; i++)
 		give_back(p, candidate_at(p, i));
 	for_each_copy(p->r, forget_data, p);
+	malloc_trim(0); /* objects and types of what is gone lie between what stays */
 	return true;
 }
 

@@ -165,7 +165,6 @@ on_renamed(hd_file *file, GBytes *text, void *data)
 	change->path = g_strdup(file->path);
 	change->formerly = g_strdup(file->real);
 	change->text = text ? g_bytes_ref(text) : NULL;
-	message->changes = g_ptr_array_new_with_free_func((GDestroyNotify)file_change_free);
 	g_ptr_array_add(message->changes, change);
 	hd_outbox_put(watcher->outbox, message);
 }

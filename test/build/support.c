@@ -147,6 +147,13 @@ wake(void *data)
 	return G_SOURCE_CONTINUE;
 }
 
+guint
+patience(void)
+{
+	const char *said = g_getenv("HOTDEV_DEADLINE");
+	return said ? (guint)g_ascii_strtoull(said, NULL, 10) : 60;
+}
+
 void
 turn(void)
 {

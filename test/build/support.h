@@ -42,10 +42,13 @@ hd_command *command_of(fixture *f, const char *directory, const char *source, ..
  const hd_diagnostic *diagnostic(const hd_build_result *result, guint index);
  bool depends_on(const hd_build_result *result, const char *path);
 
- /* Runs the main loop until the condition holds; fails after a minute. */
+ /* Seconds: HOTDEV_DEADLINE, or a minute. */
+guint patience(void);
+
+/* Runs the main loop until the condition holds; fails when patience is over. */
 #define wait_until(condition)                                                                                          \
 	do {                                                                                                           \
-		gint64 deadline_ = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;                                       \
+		gint64 deadline_ = g_get_monotonic_time() + patience() * G_USEC_PER_SEC;                               \
 		while (!(condition)) {                                                                                 \
 			assert_true(g_get_monotonic_time() < deadline_);                                               \
 			turn();                                                                                        \

@@ -255,7 +255,7 @@ signals_are_blocked(void **state)
 	watch_all(t);
 	sigfillset(&set);
 	pthread_sigmask(SIG_SETMASK, &set, &before);
-	const int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGCHLD, SIGWINCH, SIGRTMAX};
+	const int signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGCHLD, SIGWINCH, SIGRTMIN + 2}; /* valgrind keeps SIGRTMAX */
 	for (gsize i = 0; i < G_N_ELEMENTS(signals); i++) {
 		sigset_t one;
 		struct timespec now = {0, 0};
