@@ -106,6 +106,7 @@ look_again(gpointer data)
 {
 	hd_reloader *r = data;
 	r->adopt_source = 0;
+	hd_target_look(r->target);
 	hd_adopt_newcomers(r);
 	return G_SOURCE_REMOVE;
 }

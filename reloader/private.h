@@ -288,7 +288,7 @@ void hd_purge_soon(hd_reloader *reloader);
 void hd_purge_cancel(hd_reloader *reloader);
 
 /* ---- adopt.c: processes that execute the program anew ---- */
-/* Looks for them, and takes them in. */
+/* Takes in those that the last look at the processes has found. */
 void hd_adopt_newcomers(hd_reloader *reloader);
 void hd_adopt_cancel(hd_reloader *reloader);
 

@@ -473,5 +473,6 @@ hd_update_begin(hd_reloader *r, hd_watch_message *batch)
 	else if (!hd_tier_begin(update))
 		hd_update_build(update);
 	/* While it is built: who has called exec since the last look gets what this save makes live with all others. */
+	hd_target_look(r->target);
 	hd_adopt_newcomers(r);
 }

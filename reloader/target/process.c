@@ -353,13 +353,18 @@ hd_process_find(hd_target *target, GError **error)
 	return found;
 }
 
+void
+hd_target_look(hd_target *target)
+{
+	GArray *pids = hd_process_find(target, NULL);
+	if (pids)
+		g_array_free(pids, true);
+}
+
 GArray *
 hd_target_newcomers(hd_target *target)
 {
-	GArray *pids = hd_process_find(target, NULL); /* knows its kin from here */
-	if (!pids)
-		pids = g_array_new(false, false, sizeof(pid_t));
-	g_array_set_size(pids, 0);
+	GArray *pids = g_array_new(false, false, sizeof(pid_t));
 	GHashTableIter iter;
 	gpointer key, kin;
 	g_hash_table_iter_init(&iter, target->kin);

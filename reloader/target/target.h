@@ -212,8 +212,11 @@ typedef struct {
 /* Those that live, as hd_target_processes saw them last; of hd_target_stranger, with clear function. */
 GArray *hd_target_strangers(hd_target *target);
 
+/* Looks who is the program's, and who comes from it. */
+void hd_target_look(hd_target *target);
+
 /* Processes that come from the program's and run its file anew, byte for byte the same, under whatever name; of
- * pid_t. */
+ * pid_t. As hd_target_look, hd_target_processes or a commit saw them last. */
 GArray *hd_target_newcomers(hd_target *target);
 
 /* Makes one of them the program's: gives it mark and arenas, and makes `commit` in it alone, which says what differs

@@ -87,6 +87,9 @@ def hundreds_of_versions_take_no_more_memory_than_the_first(s):
             print(f"# {n - 1} reloads: {kept_by(s, program)}", flush=True)
     after = kept_by(s, program)
     s.expect("?", f"{RELOADS + 1} number {RELOADS + 1} after 1")
+    if os.environ.get("HOTDEV_WRAP"):
+        print("# hotdev's memory is not looked at: valgrind keeps what is freed", flush=True)
+        before.pop("hotdev, kB")
     for what, was in before.items():
         room = 1024 if what.endswith("kB") else 0
         require(after[what] <= was + room, what, "went from", was, "to", after[what])
