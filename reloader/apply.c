@@ -195,7 +195,8 @@ settle_concerned(hd_update *update)
 	GPtrArray *modules = update->reloader->model->modules;
 	for (guint m = 0; m < modules->len; m++) {
 		hd_module *module = g_ptr_array_index(modules, m);
-		bool stuck = module->view.state == HD_MODULE_ERROR || module->view.state == HD_MODULE_HELD;
+		bool stuck = module->view.state == HD_MODULE_ERROR || module->view.state == HD_MODULE_HELD ||
+			     module->view.state == HD_MODULE_BUILDING;
 		for (guint c = 0; c < module->copies->len && stuck; c++)
 			if (hd_update_concerns(update, g_ptr_array_index(module->copies, c)))
 				hd_module_settle(module);
@@ -703,8 +704,6 @@ waits_for_debugger(hd_update *update, const char *why)
 {
 	hd_reloader *r = update->reloader;
 	unlink_jobs(update);
-	if (!g_queue_is_empty(r->batches))
-		return false; /* a newer save takes its place */
 	if (!update->warned && update->kind != HD_UPDATE_PROMOTION)
 		hd_reloader_warn(r, "ptrace-denied", NULL, "the edit waits: %s", why);
 	update->warned = true;
@@ -734,8 +733,7 @@ static bool
 waits_for_frames(hd_update *update)
 {
 	hd_reloader *r = update->reloader;
-	if (!update->reshapes || !g_queue_is_empty(r->batches) ||
-	    (update->waiting_until && hd_now_ns() > update->waiting_until))
+	if (!update->reshapes || (update->waiting_until && hd_now_ns() > update->waiting_until))
 		return false;
 	if (!update->waiting_until)
 		update->waiting_until = hd_now_ns() + WAIT_MOST_NS;

@@ -84,7 +84,8 @@ hd_join_candidates(hd_update *update)
 			g_hash_table_add(r->strays, g_strdup(path));
 	g_hash_table_iter_init(&iter, r->strays);
 	while (g_hash_table_iter_next(&iter, &path, NULL)) {
-		add_candidate(r, path);
+		if (!hd_model_module(r->model, path)) /* else it is one of this update already */
+			add_candidate(r, path);
 		g_hash_table_add(update->work, g_strdup(path));
 	}
 }

@@ -88,6 +88,7 @@ typedef struct {
 	hd_object *object;
 	hd_unit *unit;
 	hd_diff *diff;
+	GHashTable *laid;     /* char *path -> GBytes *: the texts that were given to the build */
 	GHashTable *also;     /* set of names: what switches although it is the same; NULL: nothing */
 	GHashTable *reshapes; /* char *key -> hd_migration *: data that change their shape; NULL: none */
 	bool relinks;	      /* it has some, or uses some that move */
@@ -123,7 +124,9 @@ struct hd_update {
 };
 
 /* ---- update.c: from a saved batch to compiled objects ---- */
-void hd_update_begin(hd_reloader *reloader, hd_watch_message *batch); /* takes the message */
+/* Takes the message. An update that is being built has the new batch join it: one transaction, of the texts saved last.
+ */
+void hd_update_take(hd_reloader *reloader, hd_watch_message *batch);
 hd_update *hd_update_new(hd_reloader *reloader, hd_update_kind kind);
 void hd_update_free(hd_update *update);
 /* The job for a copy, made where there is none. */

@@ -142,9 +142,8 @@ hd_reloader_wait_cancel(hd_reloader *r, guint ticket)
 void
 hd_reloader_next(hd_reloader *r)
 {
-	while (!r->update && !r->model->paused && r->model->state == HD_PROGRAM_RUNNING &&
-	       !g_queue_is_empty(r->batches))
-		hd_update_begin(r, g_queue_pop_head(r->batches));
+	while (!r->model->paused && r->model->state == HD_PROGRAM_RUNNING && !g_queue_is_empty(r->batches))
+		hd_update_take(r, g_queue_pop_head(r->batches));
 	hd_promote(r);
 	check_waits(r);
 }
@@ -484,6 +483,7 @@ hd_reloader_reload(hd_reloader *r, const char *file, GError **error)
 		g_set_error(error, HD_ERROR, HD_ERROR_USAGE, "%s is no module of the program", file);
 		return false;
 	}
+	hd_builder_forget(r->builder);
 	hd_watch_message *batch = hd_watch_message_new(HD_WATCH_BATCH);
 	batch->written_ns = hd_now_ns();
 	if (module)

@@ -9,20 +9,17 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-/* Between attempts while a debugger holds the program. */
 /* How soon an update is tried again that waits for a debugger; or for frames, whose absence may be short. */
 #define RETRY_MS 250
 #define LOOK_MS 20
 
+/* Back to where nothing of the saved text was built; what it is compared with stays. */
 static void
-job_free(hd_job *job)
+job_reset(hd_job *job)
 {
-	if (job->build)
-		hd_build_cancel(job->build);
-	if (job->base_build)
-		hd_build_cancel(job->base_build);
+	g_clear_pointer(&job->build, hd_build_cancel);
 	g_clear_pointer(&job->result, hd_build_result_free);
-	g_clear_pointer(&job->base, hd_build_result_free);
+	g_clear_pointer(&job->laid, g_hash_table_unref);
 	g_clear_pointer(&job->attempt, hd_attempt_free);
 	g_clear_pointer(&job->also, g_hash_table_unref);
 	g_clear_pointer(&job->reshapes, g_hash_table_unref);
@@ -32,6 +29,16 @@ job_free(hd_job *job)
 	g_clear_pointer(&job->unit, hd_unit_free);
 	if (job->linked)
 		hd_linked_free(job->linked, true);
+	job->linked = NULL;
+	job->relinks = false;
+}
+
+static void
+job_free(hd_job *job)
+{
+	job_reset(job);
+	g_clear_pointer(&job->base_build, hd_build_cancel);
+	g_clear_pointer(&job->base, hd_build_result_free);
 	g_free(job);
 }
 
@@ -137,16 +144,42 @@ one_done(hd_update *update)
 		hd_update_build(update);
 }
 
-/* Every file that a unit turned out to be made of is watched from now on. */
-static void
+/* Every file that a unit turned out to be made of is watched from now on. false: one that nobody watched yet was
+ * written to while it was read, and the unit may be made of another text than is known now. */
+static bool
 learn_dependencies(hd_reloader *r, hd_copy *copy, const hd_build_result *result)
 {
+	bool sure = true;
 	if (!result->ok)
-		return;
+		return sure;
+	GPtrArray *unknown = g_ptr_array_new();
+	for (guint i = 0; i < result->dependencies->len; i++)
+		if (!g_hash_table_contains(r->texts, g_ptr_array_index(result->dependencies, i)))
+			g_ptr_array_add(unknown, g_ptr_array_index(result->dependencies, i));
 	g_clear_pointer(&copy->dependencies, g_ptr_array_unref);
 	copy->dependencies = g_ptr_array_ref(result->dependencies);
 	hd_watcher_add(r->watcher, copy->dependencies);
 	hd_discover_texts(r, copy->dependencies);
+	for (guint i = 0; i < unknown->len && sure; i++) {
+		const char *path = g_ptr_array_index(unknown, i);
+		sure = !g_hash_table_contains(r->texts, path) || !hd_build_result_doubts(result, path);
+	}
+	g_ptr_array_unref(unknown);
+	return sure;
+}
+
+/* Whether the build was given a text that a newer save has replaced since. (What it was not given it has read from
+ * disk, and compared with the text that is known now.) */
+static bool
+is_outdated(const hd_reloader *r, const hd_job *job)
+{
+	for (guint i = 0; i < job->result->dependencies->len; i++) {
+		const char *path = g_ptr_array_index(job->result->dependencies, i);
+		GBytes *laid = g_hash_table_lookup(job->laid, path), *text = g_hash_table_lookup(r->texts, path);
+		if (laid && laid != text && !(text && g_bytes_equal(laid, text)))
+			return true;
+	}
+	return false;
 }
 
 static hd_job *
@@ -160,6 +193,8 @@ job_of(const hd_update *update, const hd_build *build)
 	g_assert_not_reached();
 }
 
+static void start_build(hd_update *update, hd_job *job);
+
 static void
 build_done(hd_build *build, hd_build_result *result, void *data)
 {
@@ -167,7 +202,11 @@ build_done(hd_build *build, hd_build_result *result, void *data)
 	hd_job *job = job_of(update, build);
 	job->build = NULL;
 	job->result = result;
-	learn_dependencies(update->reloader, job->copy, result);
+	bool sure = learn_dependencies(update->reloader, job->copy, result);
+	if (!sure || is_outdated(update->reloader, job)) {
+		job_reset(job);
+		start_build(update, job);
+	}
 	one_done(update);
 }
 
@@ -210,6 +249,7 @@ start_base(hd_update *update, hd_job *job)
 	hd_build_request request = {
 		.command = command,
 		.texts = g_hash_table_size(r->originals) ? r->originals : NULL,
+		.tree = r->texts,
 		.background = update->kind == HD_UPDATE_PROMOTION,
 	};
 	update->running++;
@@ -245,12 +285,14 @@ start_build(hd_update *update, hd_job *job)
 	}
 	bool promotes = update->kind == HD_UPDATE_PROMOTION;
 	char *debug_name = hd_update_keep_text(update, job);
-	GHashTable *texts = texts_of(update);
-	hd_build_request request = {
-		.command = command, .texts = texts, .debug_name = debug_name, .background = promotes};
+	job->laid = texts_of(update);
+	hd_build_request request = {.command = command,
+				    .texts = job->laid,
+				    .tree = r->texts,
+				    .debug_name = debug_name,
+				    .background = promotes};
 	update->running++;
 	job->build = hd_build_start(r->builder, &request, build_done, update);
-	g_hash_table_unref(texts);
 	g_free(debug_name);
 }
 
@@ -344,7 +386,7 @@ hd_update_build(hd_update *update)
 		hd_update_finish(update);
 }
 
-/* ---- the batch ---- */
+/* ---- what was saved ---- */
 
 static void
 note_text(hd_reloader *r, const char *path, GBytes *text)
@@ -366,12 +408,23 @@ note_text(hd_reloader *r, const char *path, GBytes *text)
 static void
 note_missing(hd_reloader *r, const char *path)
 {
+	g_hash_table_remove(r->pending, path);
 	hd_module *module = hd_model_module(r->model, path);
 	if (!module)
 		return;
 	module->view.state = HD_MODULE_MISSING;
 	hd_reloader_warn(r, "missing", &(hd_position){.file = (char *)path}, "%s is gone; its code runs on",
 			 module->name);
+}
+
+/* Takes the name. */
+static void
+add_file(GPtrArray *files, char *name)
+{
+	if (g_ptr_array_find_with_equal_func(files, name, g_str_equal, NULL))
+		g_free(name);
+	else
+		g_ptr_array_add(files, name);
 }
 
 static void
@@ -386,7 +439,7 @@ note_changes(hd_update *update, const hd_watch_message *batch)
 			g_hash_table_add(r->unknown, g_strdup(change->formerly));
 			g_hash_table_add(update->work, g_strdup(change->formerly));
 		}
-		g_ptr_array_add(update->files, hd_model_relative(r->model, change->path));
+		add_file(update->files, hd_model_relative(r->model, change->path));
 		if (!change->text) {
 			note_missing(r, change->path);
 			g_hash_table_remove(update->work, change->path);
@@ -450,28 +503,109 @@ is_taken_back(const hd_update *update)
 	return back;
 }
 
+/* ---- a newer save while an update is being built ---- */
+
+/* A file that was not there may be found by an #include that found another, or nothing; so may another, for one that
+ * is gone. */
+static bool
+changes_search(const hd_reloader *r, const hd_watch_message *batch)
+{
+	for (guint i = 0; i < batch->changes->len; i++) {
+		const hd_file_change *change = g_ptr_array_index(batch->changes, i);
+		if (!change->text || change->formerly || !g_hash_table_contains(r->texts, change->path))
+			return true;
+	}
+	return false;
+}
+
+/* Whether the job is made of a file of the batch, as far as is known before its build has ended. */
+static bool
+is_made_of(const hd_job *job, const hd_watch_message *batch)
+{
+	const GPtrArray *files = job->result ? job->result->dependencies : job->copy->dependencies;
+	for (guint i = 0; i < batch->changes->len; i++) {
+		const hd_file_change *change = g_ptr_array_index(batch->changes, i);
+		if (strcmp(change->path, job->copy->module->path) == 0)
+			return true;
+		for (guint n = 0; files && n < files->len; n++)
+			if (strcmp(g_ptr_array_index(files, n), change->path) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* What is built, or being built, of texts that stay is kept. libtcc, which takes milliseconds, begins anew. */
+static void
+make_way(hd_update *update, const hd_watch_message *batch, bool search_changes)
+{
+	g_clear_handle_id(&update->retry_source, g_source_remove);
+	update->built_ns = update->waiting_until = 0;
+	update->said_waiting = false;
+	hd_migrate_forget(update);
+	g_clear_pointer(&update->blockers, g_ptr_array_unref);
+	if (update->kind == HD_UPDATE_INSTANT)
+		g_ptr_array_set_size(update->jobs, 0);
+	for (guint i = 0; i < update->jobs->len; i++) {
+		hd_job *job = g_ptr_array_index(update->jobs, i);
+		if (!search_changes && !is_made_of(job, batch) && !(job->result && !job->result->ok))
+			continue;
+		update->running -= job->build != NULL;
+		job_reset(job);
+	}
+}
+
+/* ---- the batch ---- */
+
+static void
+emit_saved(hd_reloader *r, const hd_watch_message *batch, bool joined)
+{
+	hd_event *event = hd_event_new(HD_EVENT_SAVED);
+	for (guint i = 0; i < batch->changes->len; i++) {
+		const hd_file_change *change = g_ptr_array_index(batch->changes, i);
+		g_ptr_array_add(event->files, hd_model_relative(r->model, change->path));
+	}
+	event->joined = joined;
+	hd_reloader_emit(r, event);
+}
+
+static void
+begin_build(hd_update *update)
+{
+	if (is_taken_back(update)) {
+		g_ptr_array_set_size(update->jobs, 0);
+		update->running = 0;
+		hd_update_finish(update);
+	} else if (update->kind == HD_UPDATE_BUILD && update->jobs->len)
+		hd_update_build(update);
+	else {
+		update->kind = HD_UPDATE_BUILD;
+		if (!hd_tier_begin(update))
+			hd_update_build(update);
+	}
+}
+
 void
-hd_update_begin(hd_reloader *r, hd_watch_message *batch)
+hd_update_take(hd_reloader *r, hd_watch_message *batch)
 {
 	hd_promote_cancel(r);
-	hd_update *update = hd_update_new(r, HD_UPDATE_BUILD);
+	bool joins = r->update != NULL, search_changes = changes_search(r, batch);
+	if (!joins)
+		r->update = hd_update_new(r, HD_UPDATE_BUILD);
+	hd_update *update = r->update;
+	update->begun_ns = hd_now_ns();
 	update->written_ns = r->written_ns = batch->written_ns;
-	r->update = update;
+	if (search_changes)
+		hd_builder_forget(r->builder);
+	if (joins)
+		make_way(update, batch, search_changes);
 	copy_pending(update);
 	note_changes(update, batch);
 	hd_undo_join(update);
+	emit_saved(r, batch, joins);
 	hd_watch_message_free(batch);
-
-	hd_event *event = hd_event_new(HD_EVENT_SAVED);
-	for (guint i = 0; i < update->files->len; i++)
-		g_ptr_array_add(event->files, g_strdup(g_ptr_array_index(update->files, i)));
-	hd_reloader_emit(r, event);
 	look_for_plugins(r);
 	hd_join_candidates(update);
-	if (is_taken_back(update))
-		hd_update_finish(update);
-	else if (!hd_tier_begin(update))
-		hd_update_build(update);
+	begin_build(update);
 	/* While it is built: who has called exec since the last look gets what this save makes live with all others. */
 	hd_target_look(r->target);
 	hd_adopt_newcomers(r);

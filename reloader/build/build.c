@@ -3,7 +3,7 @@
  *
  *   WAITING -> RUNNING -> done -> freed
  *      |          +-----> dying (cancelled: killed, not yet reaped)
- *      +-> FAILED (could not be run: the result waits for the main loop) -> done
+ *      +-> ENDED (no compiler is needed, or none can be run: the result waits for the main loop) -> done
  *
  * Every build that runs has a folder of its own for the object, the
  * dependencies and the compiler's temporary files; it goes when the build goes. */
@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "reloader/build/assemble.h"
+#include "reloader/build/kept.h"
 #include "reloader/build/mirror.h"
 #include "reloader/build/process.h"
 #include "reloader/build/remove.h"
@@ -28,6 +29,7 @@
 #define TICK_MS 250
 #define OUTPUT_MOST (64 * 1024 * 1024) /* a compiler that writes more is out of its mind */
 #define TIME_MOST_MS (20 * 60 * 1000)
+#define KEPT_MOST (128 * 1024 * 1024) /* bytes of objects that are kept */
 #define DYING_MS 5
 #define DYING_MOST 400 /* ticks; then a killed process is left to the kernel */
 
@@ -40,24 +42,28 @@ struct hd_builder {
 	char **environment;
 	GQueue waiting[2];     /* foreground, background */
 	GPtrArray *running;    /* of hd_build * */
-	GPtrArray *failed;     /* of hd_build * */
+	GPtrArray *ended;      /* of hd_build * */
 	GPtrArray *dying;      /* of dead * */
 	GHashTable *options;   /* key -> char **: hd_builder_extra_options */
 	GHashTable *canonical; /* path -> real path, while anything runs */
 	hd_mirrors *mirrors;
+	hd_checks *checks;
+	hd_kept *kept;
 	GSource *tick, *burial, *delivery;
 	guint64 serial;
 	int time_most_ms;
 };
 
-typedef enum { WAITING, RUNNING, FAILED, DONE } build_state;
+typedef enum { WAITING, RUNNING, ENDED, DONE } build_state;
 
 struct hd_build {
 	hd_builder *builder;
 	build_state state;
 	const hd_command *command;
 	const hd_compiler *compiler;
-	GHashTable *texts;
+	GHashTable *texts; /* to be laid over; NULL: none */
+	GHashTable *tree;  /* borrowed; NULL: none */
+	char *key;	   /* of what is kept */
 	char *debug_name;
 	bool background, suspended, as_it_stands;
 	hd_build_done *done;
@@ -69,7 +75,8 @@ struct hd_build {
 	bool distrust;	     /* the disk changed under a first attempt: all texts come from the mirror */
 	bool whole;	     /* a first attempt looked past the mirror */
 	gint64 started_ns;
-	int ran_ms; /* while not suspended, in ticks */
+	struct timespec begun; /* the attempt */
+	int ran_ms;	       /* while not suspended, in ticks */
 	hd_build_result *result;
 };
 
@@ -100,11 +107,13 @@ hd_builder_new(const char *directory, const char *project, guint jobs, GError **
 	builder->context = g_main_context_ref_thread_default();
 	builder->environment = hd_assemble_environment();
 	builder->running = g_ptr_array_new();
-	builder->failed = g_ptr_array_new();
+	builder->ended = g_ptr_array_new();
 	builder->dying = g_ptr_array_new();
 	builder->options = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_strfreev);
 	builder->canonical = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	builder->mirrors = hd_mirrors_new(builder->directory, builder->project);
+	builder->checks = hd_checks_new();
+	builder->kept = hd_kept_new(KEPT_MOST);
 	builder->time_most_ms = TIME_MOST_MS;
 	return builder;
 }
@@ -139,8 +148,10 @@ unref_builder(hd_builder *builder)
 	if (--builder->references > 0)
 		return;
 	hd_mirrors_free(builder->mirrors);
+	hd_checks_free(builder->checks);
+	hd_kept_free(builder->kept);
 	g_ptr_array_free(builder->running, TRUE);
-	g_ptr_array_free(builder->failed, TRUE);
+	g_ptr_array_free(builder->ended, TRUE);
 	g_ptr_array_free(builder->dying, TRUE);
 	g_hash_table_unref(builder->options);
 	g_hash_table_unref(builder->canonical);
@@ -213,6 +224,7 @@ free_build(hd_build *build)
 	if (build->texts)
 		g_hash_table_unref(build->texts);
 	hd_build_result_free(build->result);
+	g_free(build->key);
 	g_free(build->debug_name);
 	g_free(build);
 }
@@ -226,8 +238,8 @@ detach(hd_build *build)
 		g_queue_remove(&builder->waiting[build->background], build);
 	else if (build->state == RUNNING)
 		g_ptr_array_remove_fast(builder->running, build);
-	else if (build->state == FAILED)
-		g_ptr_array_remove(builder->failed, build);
+	else if (build->state == ENDED)
+		g_ptr_array_remove(builder->ended, build);
 	build->state = DONE;
 	if (builder->running->len == 0) {
 		stop_source(&builder->tick);
@@ -256,8 +268,8 @@ on_delivery(void *data)
 	hd_builder *builder = data;
 	stop_source(&builder->delivery);
 	builder->references++;
-	while (!builder->closed && builder->failed->len > 0) {
-		hd_build *build = g_ptr_array_index(builder->failed, 0);
+	while (!builder->closed && builder->ended->len > 0) {
+		hd_build *build = g_ptr_array_index(builder->ended, 0);
 		deliver(build, g_steal_pointer(&build->result));
 	}
 	unref_builder(builder);
@@ -286,29 +298,109 @@ clear_places(places *p)
 	g_free(p->depfile);
 }
 
-/* The result of a build that could not be run comes through the main loop, as all others do. */
+/* The result of a build that no compiler is run for comes through the main loop, as all others do. */
 static void
-fail(hd_build *build, GError *error)
+end(hd_build *build, hd_build_result *result)
 {
 	hd_builder *builder = build->builder;
-	hd_result_source source = {.command = build->command, .compiler = build->compiler};
-	build->result = hd_result_failed(&source, error);
+	build->result = result;
 	if (build->state == RUNNING)
 		g_ptr_array_remove_fast(builder->running, build);
-	build->state = FAILED;
-	g_ptr_array_add(builder->failed, build);
+	build->state = ENDED;
+	g_ptr_array_add(builder->ended, build);
 	if (!builder->delivery)
 		start_source(builder, &builder->delivery, g_idle_source_new(), on_delivery);
 }
 
+static void
+fail(hd_build *build, GError *error)
+{
+	hd_result_source source = {.command = build->command, .compiler = build->compiler};
+	end(build, hd_result_failed(&source, error));
+}
+
+/* --- what was read ---------------------------------------------------------------- */
+
+static bool
+is_laid(const hd_build *build, const char *path)
+{
+	return build->texts && g_hash_table_contains(build->texts, path);
+}
+
+/* Files that were read from disk, and may not have said what they were to say, are laid over the next time. */
+static bool
+lay_strays(hd_build *build, const GPtrArray *files)
+{
+	bool found = false;
+	for (guint i = 0; build->tree && i < files->len; i++) {
+		const char *path = g_ptr_array_index(files, i);
+		GBytes *text = is_laid(build, path) ? NULL : g_hash_table_lookup(build->tree, path);
+		if (!text || hd_checks_stood(build->builder->checks, path, text, build->begun))
+			continue;
+		if (!build->texts)
+			build->texts = hd_build_texts_new();
+		g_hash_table_insert(build->texts, g_strdup(path), g_bytes_ref(text));
+		found = true;
+	}
+	return found;
+}
+
+/* The text that a file is to have for the build; NULL: not known. */
+static GBytes *
+text_for(const char *path, void *data)
+{
+	const hd_build *build = data;
+	GBytes *text = build->texts ? g_hash_table_lookup(build->texts, path) : NULL;
+	return text || is_laid(build, path) || !build->tree ? text : g_hash_table_lookup(build->tree, path);
+}
+
+/* All that a build comes of, but for the files that it reads. A compiler that was replaced is another one. */
+static char *
+key_of(const hd_build *build)
+{
+	char *words = g_strjoinv("\n", build->command->argv);
+	char *key = g_strdup_printf("%p\n%d\n%s\n%s", (const void *)build->compiler, build->debug_name != NULL,
+				    build->command->directory, words);
+	g_free(words);
+	return key;
+}
+
+static void
+keep(hd_build *build, const GPtrArray *files, const hd_build_result *result)
+{
+	GHashTable *texts = hd_build_texts_new();
+	hd_witness *others = hd_witness_new();
+	bool known = files->len > 0;
+	for (guint i = 0; i < files->len && known; i++) {
+		const char *path = g_ptr_array_index(files, i);
+		GBytes *text = text_for(path, build);
+		if (text)
+			g_hash_table_insert(texts, g_strdup(path), g_bytes_ref(text));
+		else {
+			hd_witness_add(others, path);
+			known = !hd_written_since(path, build->begun);
+		}
+	}
+	if (known) {
+		hd_kept_add(build->builder->kept, build->key, build->debug_name, texts, others, result);
+		return;
+	}
+	g_hash_table_unref(texts);
+	hd_witness_free(others);
+}
+
+/* --- the compiler has ended --------------------------------------------------------- */
+
 /* Whether the compiler may have read something else than the texts; then what is to be different next time. */
 static bool
-must_repeat(hd_build *build, const hd_result_source *source, int status, const GString *output)
+must_repeat(hd_build *build, const hd_result_source *source, const GPtrArray *files, int status, const GString *output)
 {
 	if (build->witness && !hd_witness_holds(build->witness)) {
 		build->distrust = true;
 		return true;
 	}
+	if (lay_strays(build, files))
+		return true;
 	if (!build->mirror || hd_mirror_is_whole(build->mirror))
 		return false;
 	char *leak = hd_result_leak(source, status, output);
@@ -341,7 +433,8 @@ on_ended(hd_process *process, int status, void *data)
 	GString *output = hd_process_output(process);
 	hd_build_result *result = NULL;
 	GError *error = NULL;
-	if (must_repeat(build, &source, status, output)) {
+	GPtrArray *files = hd_result_files(&source);
+	if (must_repeat(build, &source, files, status, output)) {
 		clear_attempt(build);
 		if (!start_process(build, &error))
 			fail(build, error);
@@ -349,7 +442,11 @@ on_ended(hd_process *process, int status, void *data)
 		error = unhidden(build, &source, output);
 		result = error ? hd_result_failed(&source, error) : hd_result_read(&source, status, output);
 		result->elapsed_ns = now - build->started_ns;
+		result->begun = build->begun;
+		if (!error && hd_result_is_final(result, status, output))
+			keep(build, files, result);
 	}
+	g_ptr_array_unref(files);
 	g_string_free(output, TRUE);
 	clear_places(&p);
 	if (result)
@@ -426,8 +523,8 @@ lay_texts(hd_build *build, GError **error)
 {
 	if (!build->texts)
 		return true;
-	GHashTable *different =
-		build->distrust ? g_hash_table_ref(build->texts) : hd_build_texts_compare(build->texts, &build->witness);
+	GHashTable *different = build->distrust ? g_hash_table_ref(build->texts)
+						: hd_build_texts_compare(build->texts, &build->witness);
 	if (g_hash_table_size(different) > 0)
 		build->mirror = hd_mirrors_get(build->builder->mirrors, different, build->command, build->whole, error);
 	bool laid = g_hash_table_size(different) == 0 || build->mirror;
@@ -452,6 +549,7 @@ make_folder(hd_build *build, GError **error)
 static bool
 start_process(hd_build *build, GError **error)
 {
+	build->begun = hd_moment();
 	if (!lay_texts(build, error) || !make_folder(build, error))
 		return false;
 	places p = places_of(build);
@@ -472,7 +570,6 @@ run(hd_build *build)
 {
 	hd_builder *builder = build->builder;
 	GError *error = NULL;
-	build->compiler = hd_compiler_of(build->command->directory, build->command->argv);
 	build->state = RUNNING;
 	build->started_ns = hd_now_ns();
 	g_ptr_array_add(builder->running, build);
@@ -546,11 +643,19 @@ hd_build_start(hd_builder *builder, const hd_build_request *request, hd_build_do
 	build->command = request->command;
 	if (request->texts && g_hash_table_size(request->texts) > 0)
 		build->texts = hd_build_texts_copy(request->texts);
+	build->tree = request->tree;
 	build->debug_name = g_strdup(request->debug_name);
 	build->background = request->background;
 	build->as_it_stands = request->as_it_stands;
 	build->done = done;
 	build->data = data;
+	build->compiler = hd_compiler_of(build->command->directory, build->command->argv);
+	build->key = key_of(build);
+	hd_build_result *known = hd_kept_get(builder->kept, build->key, build->debug_name, text_for, build);
+	if (known) {
+		end(build, known);
+		return build;
+	}
 	g_queue_push_tail(&builder->waiting[build->background], build);
 	pump(builder);
 	return build;
@@ -581,8 +686,8 @@ hd_builder_free(hd_builder *builder)
 			hd_build_cancel(g_queue_peek_head(&builder->waiting[i]));
 	while (builder->running->len > 0)
 		hd_build_cancel(g_ptr_array_index(builder->running, 0));
-	while (builder->failed->len > 0)
-		hd_build_cancel(g_ptr_array_index(builder->failed, 0));
+	while (builder->ended->len > 0)
+		hd_build_cancel(g_ptr_array_index(builder->ended, 0));
 	while (builder->dying->len > 0) {
 		for (guint i = builder->dying->len; i-- > 0;)
 			if (bury(g_ptr_array_index(builder->dying, i)))
@@ -595,6 +700,18 @@ hd_builder_free(hd_builder *builder)
 	stop_source(&builder->delivery);
 	hd_remove_tree(builder->directory);
 	unref_builder(builder);
+}
+
+void
+hd_builder_forget(hd_builder *builder)
+{
+	hd_kept_clear(builder->kept);
+}
+
+bool
+hd_build_result_doubts(const hd_build_result *result, const char *path)
+{
+	return hd_written_since(path, result->begun);
 }
 
 const char *const *

@@ -5,12 +5,18 @@
  * is given. Files in `texts` are laid over the tree: the compiler sees them
  * instead of what is on disk (a mirror of the folders concerned, in the
  * builder's own directory, with links to everything else; debug information
- * and __FILE__ keep the real names). */
+ * and __FILE__ keep the real names). What it reads besides is looked at when
+ * it has ended: a file that does not say what `tree` has, or was written to
+ * meanwhile, is laid over too, and the build repeated.
+ *
+ * A build that was done before, of the same texts, is not done again. */
 #ifndef HD_BUILD_BUILD_H
 #define HD_BUILD_BUILD_H
 
 #include "base/place.h"
 #include "reloader/build/command.h"
+
+#include <time.h>
 
 typedef struct hd_builder hd_builder;
 typedef struct hd_build hd_build; /* one running compilation */
@@ -36,14 +42,19 @@ typedef struct {
 	char *compiler;		 /* "gcc", "clang", ... for people */
 	char *raw;		 /* what the compiler wrote, as text */
 	gint64 elapsed_ns;
+	struct timespec begun; /* when the compiler started, by the clock of files */
 } hd_build_result;
 
 void hd_build_result_free(hd_build_result *result);
+/* Whether the file was written to since the compiler started: what it read of it is not known. */
+bool hd_build_result_doubts(const hd_build_result *result, const char *path);
 
 typedef struct {
 	const hd_command *command; /* borrowed until the callback has returned */
 	GHashTable *texts; /* char *path (canonical) -> GBytes *, NULL: no such file; laid over the tree. NULL: none.
 			      Copied. */
+	GHashTable *tree;  /* char *path -> GBytes *: what any other file is to say. Borrowed until the callback has
+			      returned, and may change until then. NULL: whatever is on disk. */
 	const char *debug_name; /* name for the source in the debug information; NULL: its own */
 	bool background;	/* lowest priority */
 	bool as_it_stands;	/* without the options that hotdev adds to be able to compare and link */
@@ -65,6 +76,9 @@ void hd_builder_free(hd_builder *builder);
 hd_build *hd_build_start(hd_builder *builder, const hd_build_request *request, hd_build_done *done, void *data);
 /* Ends the compiler's process group; the callback is not called. */
 void hd_build_cancel(hd_build *build);
+
+/* Files have come or gone, or the user asks for it: what was built before is built again. */
+void hd_builder_forget(hd_builder *builder);
 
 /* Options that hotdev adds to this compiler's command ("-ffunction-sections", ...),
  * found by asking the compiler once; owned by the builder. For doctor. */

@@ -11,6 +11,7 @@ reloader_build_libbuild_a_SOURCES = \
 	reloader/build/depfile.c reloader/build/depfile.h \
 	reloader/build/diagnostics.c reloader/build/diagnostics.h \
 	reloader/build/includes.c reloader/build/includes.h \
+	reloader/build/kept.c reloader/build/kept.h \
 	reloader/build/mirror.c reloader/build/mirror.h \
 	reloader/build/process.c reloader/build/process.h \
 	reloader/build/producer.c reloader/build/producer.h \

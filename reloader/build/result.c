@@ -22,6 +22,40 @@ hd_result_new(void)
 	return result;
 }
 
+static char *
+copy_string(const void *string, void *data)
+{
+	(void)data;
+	return g_strdup(string);
+}
+
+static hd_diagnostic *
+copy_diagnostic(const void *from, void *data)
+{
+	(void)data;
+	const hd_diagnostic *diagnostic = from;
+	hd_diagnostic *copy = g_new0(hd_diagnostic, 1);
+	copy->where = hd_position_copy(&diagnostic->where);
+	copy->severity = diagnostic->severity;
+	copy->message = g_strdup(diagnostic->message);
+	return copy;
+}
+
+hd_build_result *
+hd_result_copy(const hd_build_result *result)
+{
+	hd_build_result *copy = hd_result_new();
+	copy->ok = result->ok;
+	copy->object = result->object ? g_bytes_ref(result->object) : NULL;
+	copy->compiler = g_strdup(result->compiler);
+	copy->raw = g_strdup(result->raw);
+	copy->elapsed_ns = result->elapsed_ns;
+	copy->begun = result->begun;
+	g_ptr_array_extend(copy->diagnostics, result->diagnostics, (GCopyFunc)copy_diagnostic, NULL);
+	g_ptr_array_extend(copy->dependencies, result->dependencies, (GCopyFunc)copy_string, NULL);
+	return copy;
+}
+
 void
 hd_build_result_free(hd_build_result *result)
 {
@@ -93,6 +127,40 @@ read_names(const hd_result_source *source)
 	GPtrArray *names = hd_depfile_parse(text ? text : "", text ? size : 0);
 	g_free(text);
 	return names;
+}
+
+GPtrArray *
+hd_result_files(const hd_result_source *source)
+{
+	GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
+	GHashTable *seen = g_hash_table_new(g_str_hash, g_str_equal);
+	GPtrArray *names = read_names(source);
+	for (guint i = 0; i < names->len; i++) {
+		char *real = real_name(g_ptr_array_index(names, i), (void *)source);
+		if (g_hash_table_add(seen, real))
+			g_ptr_array_add(files, real);
+		else
+			g_free(real);
+	}
+	g_ptr_array_unref(names);
+	g_hash_table_unref(seen);
+	return files;
+}
+
+/* A refusal that comes of the text has a place in it; what stops a compiler at once may come of anything. */
+bool
+hd_result_is_final(const hd_build_result *result, int status, const GString *output)
+{
+	if (result->ok)
+		return true;
+	if (!WIFEXITED(status) || !WEXITSTATUS(status) || strstr(output->str, "fatal error"))
+		return false;
+	for (guint i = 0; i < result->diagnostics->len; i++) {
+		const hd_diagnostic *diagnostic = g_ptr_array_index(result->diagnostics, i);
+		if (diagnostic->severity == HD_SEVERITY_ERROR && !diagnostic->where.file)
+			return false;
+	}
+	return true;
 }
 
 char *

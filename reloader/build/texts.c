@@ -196,3 +196,74 @@ hd_witness_free(hd_witness *witness)
 	g_array_free(witness->statements, TRUE);
 	g_free(witness);
 }
+
+/* ---- files that nobody has a witness for ---- */
+
+struct timespec
+hd_moment(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return now;
+}
+
+static bool
+is_before(struct timespec one, struct timespec other)
+{
+	return one.tv_sec != other.tv_sec ? one.tv_sec < other.tv_sec : one.tv_nsec < other.tv_nsec;
+}
+
+bool
+hd_written_since(const char *path, struct timespec moment)
+{
+	signature now = look_at(path);
+	return now.exists && !is_before(now.changed, moment);
+}
+
+typedef struct {
+	signature seen;
+	GBytes *text;
+} check;
+
+struct hd_checks {
+	GHashTable *files; /* char *path -> check * */
+};
+
+static void
+free_check(void *data)
+{
+	g_bytes_unref(((check *)data)->text);
+	g_free(data);
+}
+
+hd_checks *
+hd_checks_new(void)
+{
+	hd_checks *checks = g_new0(hd_checks, 1);
+	checks->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_check);
+	return checks;
+}
+
+void
+hd_checks_free(hd_checks *checks)
+{
+	g_hash_table_unref(checks->files);
+	g_free(checks);
+}
+
+bool
+hd_checks_stood(hd_checks *checks, const char *path, GBytes *text, struct timespec moment)
+{
+	signature now = look_at(path);
+	if (!now.exists || !is_before(now.changed, moment))
+		return false;
+	check *known = g_hash_table_lookup(checks->files, path);
+	if (known && known->text == text && same_signature(&known->seen, &now))
+		return true;
+	if (!disk_has(path, text, &now) || !is_before(now.changed, moment))
+		return false;
+	known = g_new0(check, 1);
+	*known = (check){now, g_bytes_ref(text)};
+	g_hash_table_insert(checks->files, g_strdup(path), known);
+	return true;
+}

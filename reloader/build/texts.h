@@ -6,6 +6,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <time.h>
 
 /* What the disk looked like where it agreed with the texts. */
 typedef struct hd_witness hd_witness;
@@ -24,5 +25,18 @@ void hd_witness_add(hd_witness *witness, const char *path);
 /* Whether the disk still is as it was: whoever read it in between read the texts. */
 bool hd_witness_holds(const hd_witness *witness);
 void hd_witness_free(hd_witness *witness);
+
+/* Now, by the clock that gives files their time of change. */
+struct timespec hd_moment(void);
+/* Whether the file was written to, or took another's place, at that time or later; false where there is none. */
+bool hd_written_since(const char *path, struct timespec moment);
+
+/* Which file was seen to have which text: none is read twice while nobody writes to it. */
+typedef struct hd_checks hd_checks;
+
+hd_checks *hd_checks_new(void);
+void hd_checks_free(hd_checks *checks);
+/* Whether the file has the text, and has had it since then: whoever read it in between read the text. */
+bool hd_checks_stood(hd_checks *checks, const char *path, GBytes *text, struct timespec moment);
 
 #endif

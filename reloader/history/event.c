@@ -304,6 +304,8 @@ set_members(json_t *object, const hd_event *event)
 	case HD_EVENT_SAVED:
 	case HD_EVENT_UNCHANGED:
 		set(object, "files", texts(event->files));
+		if (event->joined)
+			set(object, "joined", json_true());
 		break;
 	case HD_EVENT_HELD:
 		set_held(object, event);

@@ -64,6 +64,7 @@ typedef struct {
 	GPtrArray *stack; /* of hd_place * */
 	/* saved, failed, unchanged */
 	GPtrArray *files; /* of char *, relative to the project */
+	bool joined;	  /* saved: while an earlier save was being built; both have the one outcome that follows */
 	char *compiler;
 	GPtrArray *diagnostics; /* of hd_diagnostic * */
 	char *raw;		/* failed: what the compiler wrote; not in JSON */

@@ -242,9 +242,10 @@ append_event(GString *line, const hd_event *event)
 	case HD_EVENT_SAVED:
 	case HD_EVENT_UNCHANGED:
 		append_names(line, event->files);
-		g_string_append(line, event->kind == HD_EVENT_SAVED
-					      ? " saved"
-					      : " unchanged: nothing that the program runs differs");
+		g_string_append(line, event->kind == HD_EVENT_UNCHANGED
+					      ? " unchanged: nothing that the program runs differs"
+				      : event->joined ? " saved, and built with what was saved before"
+						      : " saved");
 		break;
 	case HD_EVENT_FAILED:
 		failed(line, event);

@@ -188,6 +188,7 @@ read_members(hd_event *event, const json_t *json)
 	case HD_EVENT_SAVED:
 	case HD_EVENT_UNCHANGED:
 		texts(event->files, json_object_get(json, "files"));
+		event->joined = json_is_true(json_object_get(json, "joined"));
 		break;
 	case HD_EVENT_HELD:
 		held(event, json);

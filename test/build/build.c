@@ -361,7 +361,7 @@ cancelling_leaves_no_process(void **state)
 	char *body = g_strdup_printf("sh -c 'sleep 1000; : child of %s' & : > started; wait", mark);
 	const char *wrapper = put_compiler(f, "slow-compiler", body);
 	hd_command *command = command_of(f, ".", "a.c", wrapper, "a.c", NULL);
-	hd_build_request request = {command, NULL, NULL, false, false};
+	hd_build_request request = {.command = command};
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (guint round = 0; round < 2; round++) {
 		hd_build *running = hd_build_start(f->builder, &request, never_called, NULL);
@@ -426,7 +426,7 @@ keeps_to_its_jobs_and_puts_the_background_last(void **state)
 	hd_command *commands[6];
 	for (guint i = 0; i < 6; i++) {
 		commands[i] = gated(f, i);
-		hd_build_request request = {commands[i], NULL, NULL, i < 2, false};
+		hd_build_request request = {.command = commands[i], .background = i < 2};
 		hd_build_start(f->builder, &request, keep_result, &results[i]);
 		if (i == 1)
 			wait_until(is_there(f, "running", 0) && is_there(f, "running", 1));
@@ -484,7 +484,7 @@ a_thousand_builds_need_few_descriptors(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	tally t = {0};
 	for (guint i = 0; i < 1000; i++) {
-		hd_build_request request = {command, texts, NULL, i % 2 == 0, false};
+		hd_build_request request = {.command = command, .texts = texts, .background = i % 2 == 0};
 		hd_build_start(f->builder, &request, count_result, &t);
 	}
 	wait_until(t.ended == 1000);
@@ -521,7 +521,7 @@ a_callback_may_cancel_and_free(void **state)
 	hd_command *hanging = command_of(f, ".", "a.c", put_compiler(f, "hang", "sleep 1000"), "a.c", NULL);
 	for (guint i = 0; i < 2; i++) {
 		breaker b = {f, NULL, false};
-		hd_build_request request = {hanging, NULL, NULL, false, false};
+		hd_build_request request = {.command = hanging};
 		b.other = hd_build_start(f->builder, &request, never_called, NULL);
 		request.command = i == 0 ? command : missing;
 		hd_build_start(f->builder, &request, cancel_everything, &b);

@@ -270,8 +270,9 @@ disk_changed_during_the_build(void **state)
 	hd_build_result *wanted = build(f, command, texts, NULL);
 	assert_int_equal(unlink(path_of(f, "go")), 0);
 	assert_int_equal(unlink(path_of(f, "ready")), 0);
+	hd_builder_forget(f->builder);
 	hd_build_result *result = NULL;
-	hd_build_request request = {command, texts, NULL, false, false};
+	hd_build_request request = {.command = command, .texts = texts};
 	hd_build_start(f->builder, &request, keep_result, &result);
 	wait_until(g_file_test(path_of(f, "ready"), G_FILE_TEST_EXISTS));
 	put(f, "x.h", "#define X 2\n");

@@ -12,6 +12,7 @@ E2E_LIB = \
 	test/lib/tap.py
 E2E_TESTS = \
 	test/e2e/edits.py \
+	test/e2e/batches.py \
 	test/e2e/symbols.py \
 	test/e2e/frames.py \
 	test/e2e/objects.py \

@@ -22,7 +22,7 @@ APPLIED = {"transaction": int, "modules": [MODULE], "processes": int, "threads":
 
 EVENTS = {
     "ready": {"pid": int, "program": str, "modules": int, "startup_ms": NUMBER},
-    "saved": {"files": [str]},
+    "saved": {"files": [str], "joined": Optional(bool)},
     "failed": {"files": [str], "compiler": Optional(str), "diagnostics": [DIAGNOSTIC]},
     "held": {"modules": [str], "code": str, "reason": str, "where": Optional(dict), "remedy": str},
     "waiting": {"modules": [str], "blockers": [THREAD_PLACE]},
@@ -59,7 +59,7 @@ def mistakes(value, kind, path):
             elif not isinstance(part, Optional):
                 found.append(f"{path} lacks {key}")
         return found
-    if isinstance(value, bool) or not isinstance(value, kind):
+    if (isinstance(value, bool) and kind is not bool) or not isinstance(value, kind):
         return [f"{path} is {value!r}"]
     return []
 
@@ -83,7 +83,8 @@ def check_journal(events):
         found.append(f"the journal begins with {events[0]['event']}")
     saves, outcomes, applied = 0, 0, 0
     for event in events:
-        saves += event["event"] == "saved"
+        # One that joins an earlier save shares its outcome.
+        saves += event["event"] == "saved" and not (event.get("joined") and saves > outcomes)
         outcomes += event["event"] in OUTCOMES
         if outcomes > saves:
             found.append(f"an outcome ({event['event']}) without a save")
