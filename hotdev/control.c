@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/json.h"
 #include "hotdev/endpoint.h"
 #include "hotdev/jsonl.h"
 #include "hotdev/report.h"
@@ -195,9 +196,7 @@ static void
 answer_error(client *c, const char *message)
 {
 	json_t *json = answer_new(false);
-	char *valid = g_utf8_make_valid(message, -1);
-	json_object_set_new(json, "error", json_string(valid));
-	g_free(valid);
+	json_object_set_new(json, "error", hd_json_text(message));
 	answer(c, json);
 }
 

@@ -3,6 +3,7 @@
 
 #include "hotdev/ctl.h"
 
+#include "base/json.h"
 #include "base/text.h"
 #include "hotdev/endpoint.h"
 #include "hotdev/jsonl.h"

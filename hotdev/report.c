@@ -3,34 +3,16 @@
 
 #include "hotdev/report.h"
 
+#include "base/json.h"
+
 #include <string.h>
-
-static json_t *
-text(const char *value)
-{
-	if (!value)
-		return json_null();
-	char *valid = g_utf8_make_valid(value, -1);
-	json_t *json = json_string(valid);
-	g_free(valid);
-	return json;
-}
-
-static json_t *
-texts(const GPtrArray *array)
-{
-	json_t *json = json_array();
-	for (guint i = 0; array && i < array->len; i++)
-		json_array_append_new(json, text(array->pdata[i]));
-	return json;
-}
 
 static json_t *
 vector(char *const *strings)
 {
 	json_t *json = json_array();
 	for (; strings && *strings; strings++)
-		json_array_append_new(json, text(*strings));
+		json_array_append_new(json, hd_json_text(*strings));
 	return json;
 }
 
@@ -49,7 +31,7 @@ seconds(gint64 wall_us)
 static void
 set_position(json_t *object, const hd_position *where)
 {
-	set(object, "file", text(where->file));
+	set(object, "file", hd_json_text(where->file));
 	set(object, "line", json_integer(where->line));
 	if (where->column > 0)
 		set(object, "column", json_integer(where->column));
@@ -63,8 +45,8 @@ diagnostics_json(const GPtrArray *diagnostics)
 		const hd_diagnostic *diagnostic = diagnostics->pdata[i];
 		json_t *object = json_object();
 		set_position(object, &diagnostic->where);
-		set(object, "severity", text(hd_severity_name(diagnostic->severity)));
-		set(object, "message", text(diagnostic->message));
+		set(object, "severity", hd_json_text(hd_severity_name(diagnostic->severity)));
+		set(object, "message", hd_json_text(diagnostic->message));
 		json_array_append_new(json, object);
 	}
 	return json;
@@ -76,11 +58,11 @@ refusal_json(const hd_refusal *refusal)
 	if (!refusal)
 		return json_null();
 	json_t *object = json_object(), *where = json_object();
-	set(object, "code", text(hd_refusal_name(refusal->code)));
-	set(object, "reason", text(refusal->reason));
+	set(object, "code", hd_json_text(hd_refusal_name(refusal->code)));
+	set(object, "reason", hd_json_text(refusal->reason));
 	set_position(where, &refusal->where);
 	set(object, "where", where);
-	set(object, "remedy", text(refusal->remedy));
+	set(object, "remedy", hd_json_text(refusal->remedy));
 	return object;
 }
 
@@ -93,13 +75,13 @@ versions_json(const GPtrArray *versions)
 		json_t *object = json_object();
 		set(object, "version", json_integer(version->version));
 		set(object, "transaction", json_integer(version->transaction));
-		set(object, "compiler", text(version->compiler));
+		set(object, "compiler", hd_json_text(version->compiler));
 		set(object, "since", seconds(version->wall_us));
 		set(object, "bytes", json_integer((json_int_t)version->bytes));
-		set(object, "functions", texts(version->functions));
-		set(object, "data", texts(version->data));
+		set(object, "functions", hd_json_texts(version->functions));
+		set(object, "data", hd_json_texts(version->data));
 		set(object, "undone", json_boolean(version->undone));
-		set(object, "kept", text(version->kept));
+		set(object, "kept", hd_json_text(version->kept));
 		json_array_append_new(json, object);
 	}
 	return json;
@@ -109,22 +91,22 @@ static json_t *
 module_json(const hd_module_view *module)
 {
 	json_t *object = json_object();
-	set(object, "module", text(module->name));
-	set(object, "path", text(module->path));
-	set(object, "state", text(hd_module_state_name(module->state)));
+	set(object, "module", hd_json_text(module->name));
+	set(object, "path", hd_json_text(module->path));
+	set(object, "state", hd_json_text(hd_module_state_name(module->state)));
 	set(object, "live", json_integer(module->live));
 	set(object, "disk", json_integer(module->disk));
-	set(object, "compiler", text(module->compiler));
+	set(object, "compiler", hd_json_text(module->compiler));
 	set(object, "changed", seconds(module->changed_us));
 	set(object, "last_ms", json_real(module->last_ms));
 	set(object, "pins", json_integer(module->pins));
 	set(object, "diagnostics", diagnostics_json(module->diagnostics));
 	set(object, "refusal", refusal_json(module->refusal));
-	set(object, "unreloadable", text(module->unreloadable));
-	set(object, "not_instant", text(module->not_instant));
+	set(object, "unreloadable", hd_json_text(module->unreloadable));
+	set(object, "not_instant", hd_json_text(module->not_instant));
 	set(object, "promoting", json_boolean(module->promoting));
 	set(object, "command", module->command ? vector(module->command->argv) : json_null());
-	set(object, "origin", module->command ? text(module->command->origin_detail) : json_null());
+	set(object, "origin", module->command ? hd_json_text(module->command->origin_detail) : json_null());
 	set(object, "versions", versions_json(module->versions));
 	return object;
 }
@@ -150,11 +132,11 @@ add_pins(json_t *json, const hd_process_view *process)
 		json_t *object = json_object();
 		set(object, "pid", json_integer(process->pid));
 		set(object, "tid", json_integer(thread->tid));
-		set(object, "thread", text(thread->name));
-		set(object, "function", text(place ? place->function : NULL));
-		set(object, "module", text(place ? place->module : NULL));
+		set(object, "thread", hd_json_text(thread->name));
+		set(object, "function", hd_json_text(place ? place->function : NULL));
+		set(object, "module", hd_json_text(place ? place->module : NULL));
 		set(object, "version", place && place->version >= 0 ? json_integer(place->version) : json_null());
-		set(object, "file", text(place ? place->file : NULL));
+		set(object, "file", hd_json_text(place ? place->file : NULL));
 		set(object, "line", json_integer(place ? place->line : 0));
 		set(object, "since", seconds(thread->since_us));
 		json_array_append_new(json, object);
@@ -186,7 +168,7 @@ hd_report_errors(const hd_model *model)
 			set(held, "severity", json_string("error"));
 			char *message = g_strdup_printf("%s held: %s", hd_refusal_name(module->refusal->code),
 							module->refusal->reason ? module->refusal->reason : "");
-			set(held, "message", text(message));
+			set(held, "message", hd_json_text(message));
 			g_free(message);
 			json_array_append_new(found, held);
 		}
@@ -231,9 +213,9 @@ hd_report_status(const hd_model *model)
 	}
 	const hd_process_view *first = processes && processes->len ? processes->pdata[0] : NULL;
 	json_t *object = json_object(), *pins = hd_report_pins(model);
-	set(object, "program", text(hd_model_program(model)));
+	set(object, "program", hd_json_text(hd_model_program(model)));
 	set(object, "arguments", vector(hd_model_argv(model)));
-	set(object, "project", text(hd_model_project(model)));
+	set(object, "project", hd_json_text(hd_model_project(model)));
 	set(object, "state", json_string(states[state]));
 	set(object, "exit_status", state == HD_PROGRAM_ENDED ? json_integer(hd_model_exit_status(model)) : json_null());
 	set(object, "pid", first ? json_integer(first->pid) : json_null());

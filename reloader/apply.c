@@ -383,6 +383,8 @@ link_jobs(hd_update *update, GPtrArray *refusals)
 				continue;
 			g_free(refusal->module);
 			refusal->module = g_strdup(job->copy->module->name);
+			if (!refusal->where.file)
+				refusal->where.file = g_strdup(job->copy->module->path);
 			g_ptr_array_add(refusals, refusal);
 		}
 	}

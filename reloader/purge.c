@@ -39,16 +39,15 @@ candidate_at(const purge *p, guint index)
 
 /* What a new object is compared with after every undo that is possible. */
 static const hd_revision *
-base_of(const hd_copy *copy)
+last_compared(const hd_copy *copy)
 {
-	const hd_revision *base = NULL;
+	const hd_revision *last = NULL;
 	for (guint i = 0; i < copy->revisions->len; i++) {
 		const hd_revision *revision = g_ptr_array_index(copy->revisions, i);
-		const hd_version_view *version = hd_module_version(copy->module, revision->version);
-		if (!revision->instant && revision->version <= copy->module->floor && !(version && version->undone))
-			base = revision;
+		if (!revision->instant && hd_module_ends_undo(copy->module, revision->version))
+			last = revision;
 	}
-	return base;
+	return last;
 }
 
 static bool
@@ -63,7 +62,7 @@ is_promoted(const hd_copy *copy, guint index)
 static void
 add_candidates(purge *p, hd_copy *copy)
 {
-	const hd_revision *base = base_of(copy);
+	const hd_revision *base = last_compared(copy);
 	for (guint i = 0; copy->bindings && i < copy->revisions->len; i++) {
 		hd_revision *revision = g_ptr_array_index(copy->revisions, i);
 		bool over = revision->version <= copy->module->floor || is_promoted(copy, i);

@@ -5,6 +5,8 @@
 
 #include "reloader/history/event.h"
 
+#include "base/json.h"
+
 #include <string.h>
 
 static const char *const names[HD_EVENT_COUNT] = {
@@ -123,17 +125,6 @@ hd_thread_place_free(hd_thread_place *place)
 
 /* ---- JSON ---- */
 
-static json_t *
-text(const char *value)
-{
-	if (!value)
-		return json_null();
-	char *valid = g_utf8_make_valid(value, -1);
-	json_t *json = json_string(valid);
-	g_free(valid);
-	return json;
-}
-
 /* Microseconds' precision is the clock's; more digits are noise to read. */
 static json_t *
 number(double value)
@@ -148,19 +139,10 @@ set(json_t *object, const char *key, json_t *value)
 	json_object_set_new(object, key, value);
 }
 
-static json_t *
-texts(const GPtrArray *array)
-{
-	json_t *json = json_array();
-	for (guint i = 0; array && i < array->len; i++)
-		json_array_append_new(json, text(array->pdata[i]));
-	return json;
-}
-
 static void
 set_position(json_t *object, const hd_position *where)
 {
-	set(object, "file", text(where->file));
+	set(object, "file", hd_json_text(where->file));
 	set(object, "line", json_integer(where->line));
 	if (where->column > 0)
 		set(object, "column", json_integer(where->column));
@@ -172,10 +154,10 @@ set_place(json_t *object, const hd_place *place)
 	static const hd_place unknown = {.version = -1};
 	if (!place)
 		place = &unknown;
-	set(object, "function", text(place->function));
-	set(object, "module", text(place->module));
+	set(object, "function", hd_json_text(place->function));
+	set(object, "module", hd_json_text(place->module));
 	set(object, "version", place->version >= 0 ? json_integer(place->version) : json_null());
-	set(object, "file", text(place->file));
+	set(object, "file", hd_json_text(place->file));
 	set(object, "line", json_integer(place->line));
 }
 
@@ -184,7 +166,7 @@ set_thread_place(json_t *object, const hd_thread_place *at)
 {
 	set(object, "pid", json_integer(at->pid));
 	set(object, "tid", json_integer(at->tid));
-	set(object, "thread", text(at->thread));
+	set(object, "thread", hd_json_text(at->thread));
 	set_place(object, at->place);
 }
 
@@ -196,8 +178,8 @@ diagnostics_json(const GPtrArray *diagnostics)
 		const hd_diagnostic *diagnostic = diagnostics->pdata[i];
 		json_t *object = json_object();
 		set_position(object, &diagnostic->where);
-		set(object, "severity", text(hd_severity_name(diagnostic->severity)));
-		set(object, "message", text(diagnostic->message));
+		set(object, "severity", hd_json_text(hd_severity_name(diagnostic->severity)));
+		set(object, "message", hd_json_text(diagnostic->message));
 		json_array_append_new(json, object);
 	}
 	return json;
@@ -206,26 +188,26 @@ diagnostics_json(const GPtrArray *diagnostics)
 static void
 set_refusal(json_t *object, const hd_refusal *refusal)
 {
-	set(object, "code", text(hd_refusal_name(refusal->code)));
-	set(object, "reason", text(refusal->reason));
+	set(object, "code", hd_json_text(hd_refusal_name(refusal->code)));
+	set(object, "reason", hd_json_text(refusal->reason));
 	json_t *where = json_object();
 	set_position(where, &refusal->where);
 	set(object, "where", where);
-	set(object, "remedy", text(refusal->remedy));
+	set(object, "remedy", hd_json_text(refusal->remedy));
 }
 
 /* The first refusal is the event's; all of them follow, each with its module. */
 static void
 set_held(json_t *object, const hd_event *event)
 {
-	set(object, "modules", texts(event->names));
+	set(object, "modules", hd_json_texts(event->names));
 	json_t *all = json_array();
 	for (guint i = 0; i < event->refusals->len; i++) {
 		const hd_refusal *refusal = event->refusals->pdata[i];
 		if (i == 0)
 			set_refusal(object, refusal);
 		json_t *one = json_object();
-		set(one, "module", text(refusal->module));
+		set(one, "module", hd_json_text(refusal->module));
 		set_refusal(one, refusal);
 		json_array_append_new(all, one);
 	}
@@ -235,7 +217,7 @@ set_held(json_t *object, const hd_event *event)
 static void
 set_waiting(json_t *object, const hd_event *event)
 {
-	set(object, "modules", texts(event->names));
+	set(object, "modules", hd_json_texts(event->names));
 	json_t *blockers = json_array();
 	for (guint i = 0; i < event->blockers->len; i++) {
 		json_t *blocker = json_object();
@@ -253,13 +235,13 @@ set_transaction(json_t *object, const hd_event *event)
 	for (guint i = 0; i < event->modules->len; i++) {
 		const hd_module_change *change = event->modules->pdata[i];
 		json_t *module = json_object();
-		set(module, "module", text(change->module));
+		set(module, "module", hd_json_text(change->module));
 		set(module, "version", json_integer(change->version));
 		if (event->kind == HD_EVENT_LIVE && change->previous >= 0)
 			set(module, "previous", json_integer(change->previous));
-		set(module, "compiler", text(change->compiler));
-		set(module, "functions", texts(change->functions));
-		set(module, "data", texts(change->data));
+		set(module, "compiler", hd_json_text(change->compiler));
+		set(module, "functions", hd_json_texts(change->functions));
+		set(module, "data", hd_json_texts(change->data));
 		json_array_append_new(modules, module);
 	}
 	set(object, "modules", modules);
@@ -292,18 +274,18 @@ set_members(json_t *object, const hd_event *event)
 	switch (event->kind) {
 	case HD_EVENT_READY:
 		set(object, "pid", json_integer(event->pid));
-		set(object, "program", text(event->program));
+		set(object, "program", hd_json_text(event->program));
 		set(object, "modules", json_integer(event->module_count));
 		set(object, "startup_ms", number(event->startup_ms));
 		break;
 	case HD_EVENT_FAILED:
-		set(object, "files", texts(event->files));
-		set(object, "compiler", text(event->compiler));
+		set(object, "files", hd_json_texts(event->files));
+		set(object, "compiler", hd_json_text(event->compiler));
 		set(object, "diagnostics", diagnostics_json(event->diagnostics));
 		break;
 	case HD_EVENT_SAVED:
 	case HD_EVENT_UNCHANGED:
-		set(object, "files", texts(event->files));
+		set(object, "files", hd_json_texts(event->files));
 		if (event->joined)
 			set(object, "joined", json_true());
 		break;
@@ -325,24 +307,24 @@ set_members(json_t *object, const hd_event *event)
 			set_thread_place(object, event->at);
 		break;
 	case HD_EVENT_PURGED:
-		set(object, "module", text(event->module));
+		set(object, "module", hd_json_text(event->module));
 		set(object, "version", json_integer(event->version));
 		set(object, "bytes", json_integer((json_int_t)event->bytes));
 		break;
 	case HD_EVENT_PROCESS:
 		set(object, "pid", json_integer(event->pid));
 		set(object, "ppid", json_integer(event->ppid));
-		set(object, "change", text(event->change));
+		set(object, "change", hd_json_text(event->change));
 		if (event->program)
-			set(object, "program", text(event->program));
+			set(object, "program", hd_json_text(event->program));
 		set(object, "status", event->status >= 0 ? json_integer(event->status) : json_null());
 		break;
 	case HD_EVENT_CRASHED:
 		set_crashed(object, event);
 		break;
 	case HD_EVENT_WARNING:
-		set(object, "code", text(event->code));
-		set(object, "message", text(event->message));
+		set(object, "code", hd_json_text(event->code));
+		set(object, "message", hd_json_text(event->message));
 		if (event->where.file)
 			set_position(object, &event->where);
 		break;

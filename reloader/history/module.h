@@ -126,6 +126,8 @@ void hd_model_forget_undone(hd_model *model);
 
 /* Undo reaches to the newest `keep` versions of each module: what is older is final. */
 void hd_model_set_floors(hd_model *model, int keep);
+/* Whether undo may end at the version: it is final, and in force. */
+bool hd_module_ends_undo(const hd_module *module, int number);
 /* Final versions of which no code is left are forgotten, but for the one where undo ends. */
 void hd_module_forget_versions(hd_module *module);
 

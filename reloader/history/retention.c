@@ -65,27 +65,22 @@ has_code(const hd_module *module, int version)
 	return false;
 }
 
-/* The newest in force at or below the floor: where undo ends. */
-static int
-base_of(const hd_module *module)
+bool
+hd_module_ends_undo(const hd_module *module, int number)
 {
-	int base = 0;
-	for (guint i = 0; i < module->versions->len; i++) {
-		const hd_version_view *version = g_ptr_array_index(module->versions, i);
-		if (version->version <= module->floor && !version->undone)
-			base = MAX(base, version->version);
-	}
-	return base;
+	const hd_version_view *version = hd_module_version(module, number);
+	return number <= module->floor && !(version && version->undone);
 }
 
 void
 hd_module_forget_versions(hd_module *module)
 {
-	int base = base_of(module);
+	bool newer = false; /* of those where undo may end, it ends at the newest */
 	for (guint i = module->versions->len; i > 0; i--) {
-		const hd_version_view *version = g_ptr_array_index(module->versions, i - 1);
-		if (version->version <= module->floor && version->version != base &&
-		    !has_code(module, version->version))
+		int number = ((const hd_version_view *)g_ptr_array_index(module->versions, i - 1))->version;
+		bool ends = !newer && hd_module_ends_undo(module, number);
+		if (number <= module->floor && !ends && !has_code(module, number))
 			g_ptr_array_remove_index(module->versions, i - 1);
+		newer |= ends;
 	}
 }

@@ -58,7 +58,22 @@ hd_link_reference(const hd_atom *atom, const hd_reloc *reloc)
 				 reloc->offset);
 }
 
-/* The position of an atom in the source, for a refusal. */
+/* The line of an atom's byte; of data, which has none, where the variable is declared. Where the reference is in
+ * something without a name (a string's neighbour, a table of a switch), the source alone. */
+static hd_position
+position_of(const hd_linked *l, const hd_atom *atom, guint64 offset)
+{
+	hd_position where = {0};
+	if (!l->r.unit || hd_unit_line(l->r.unit, atom->section, atom->section_offset + offset, &where))
+		return where;
+	hd_position_clear(&where);
+	const hd_unit_variable *variable = hd_unit_variable_at(l->r.unit, atom->section, atom->section_offset + offset);
+	const hd_unit_function *function = atom->name ? hd_unit_function_named(l->r.unit, atom->name) : NULL;
+	if (variable)
+		return hd_position_copy(&variable->where);
+	return function ? hd_position_copy(&function->where) : (hd_position){0};
+}
+
 hd_refusal *
 hd_link_refuse(const hd_linked *l, hd_refusal_code code, guint atom, guint64 offset, const char *format, ...)
 {
@@ -67,9 +82,8 @@ hd_link_refuse(const hd_linked *l, hd_refusal_code code, guint atom, guint64 off
 	char *reason = g_strdup_vprintf(format, ap);
 	va_end(ap);
 	hd_position where = {0};
-	const hd_atom *a = atom < l->n_atoms ? hd_link_atom(l, atom) : NULL;
-	if (a && l->r.unit)
-		hd_unit_line(l->r.unit, a->section, a->section_offset + offset, &where);
+	if (atom < l->n_atoms)
+		where = position_of(l, hd_link_atom(l, atom), offset);
 	hd_refusal *refusal = hd_refusal_new(code, &where, "%s", reason);
 	hd_position_clear(&where);
 	g_free(reason);

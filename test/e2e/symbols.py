@@ -975,5 +975,39 @@ def a_module_with_assembler_in_it_is_live(s):
     s.expect("1", "7 2")
 
 
+@case({"mod.c": r"""
+#include <stdio.h>
+
+void
+answer(const char *command)
+{
+	(void)command;
+	printf("%d", 1);
+}
+"""}, only=lambda p: not p.pie)
+def a_reference_that_cannot_be_made_is_held_with_its_place(s):
+    """A word of 32 bits cannot hold the address of what lies in a library."""
+    s.edit("mod.c", 'printf("%d", 1);', 'unsigned low;\n\t__asm__("movl $environ, %0" : "=r"(low));\n\tprintf("%d", low != 0);')
+    where = s.held("HD202", "environ")["where"]
+    require(where["file"] == s.path("mod.c") and where["line"] == 9, "the place:", where)
+    # In data, of which no line is known.
+    s.save("mod.c", r"""
+#include <stdio.h>
+
+extern unsigned far_word;
+__asm__(".pushsection .data.far_word, \"aw\"\n.globl far_word\n.type far_word, @object\n.size far_word, 4\n"
+	"far_word: .long environ\n.popsection");
+
+void
+answer(const char *command)
+{
+	(void)command;
+	printf("%d", far_word != 0);
+}
+""")
+    require(s.held("HD202", "environ")["where"]["file"] == s.path("mod.c"), "held without a place")
+    s.expect("?", "1")
+
+
 if __name__ == "__main__":
     sys.exit(main())
