@@ -295,6 +295,30 @@ discover_unit(hd_reloader *r, hd_loaded *home, const hd_image_unit *unit, const 
 	g_free(folder);
 }
 
+/* Their commands are made of debug information instead, which may be right; but nobody else says so. */
+void
+hd_discover_warn(hd_reloader *r)
+{
+	const hd_module *first = NULL;
+	guint missing = 0;
+	for (guint i = 0; r->compdb && i < r->model->modules->len; i++) {
+		const hd_module *module = g_ptr_array_index(r->model->modules, i);
+		if (!module->copies->len || hd_compdb_names(r->compdb, module->path))
+			continue;
+		first = missing++ ? first : module;
+	}
+	if (!missing || !g_hash_table_add(r->said, g_strdup(hd_compdb_path(r->compdb))))
+		return;
+	char *others = missing > 1 ? g_strdup_printf(" and %u other source%s are", missing - 1, missing > 2 ? "s" : "")
+				   : g_strdup(" is");
+	hd_position where = {.file = first->path};
+	hd_reloader_warn(r, "not-in-compdb", &where,
+			 "%s%s not in %s: how that is compiled is inferred from debug information, which does not "
+			 "have macros given by -D",
+			 first->name, others, hd_compdb_path(r->compdb));
+	g_free(others);
+}
+
 bool
 hd_discover_has_modules(const hd_reloader *r, const hd_loaded *home)
 {

@@ -138,7 +138,11 @@ add_command(hd_reloader *r, hd_prover *prover, const hd_image_unit *unit, json_t
 		set_unreloadable(module, wrong);
 	json_object_set_new(module, "command", words_of(command));
 	json_object_set_new(module, "origin", json_string(command->origin_detail ? command->origin_detail : ""));
-	json_object_set_new(module, "warnings", hd_weak_options(command, unit->producer));
+	json_t *warnings = hd_weak_options(command, unit->producer);
+	if (r->compdb && command->origin == HD_COMMAND_DEBUG_INFO)
+		json_array_append_new(warnings, json_string("it is not in the compilation database: macros given by -D "
+							    "are not known"));
+	json_object_set_new(module, "warnings", warnings);
 	json_object_set_new(module, "not_instant", not_instant ? json_string(not_instant) : json_null());
 	g_free(wrong);
 	g_free(not_instant);

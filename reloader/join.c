@@ -17,8 +17,7 @@ is_c_source(const char *path)
 static bool
 in_compdb(const hd_reloader *r, const char *path)
 {
-	GPtrArray *sources = r->compdb ? hd_compdb_sources(r->compdb) : NULL;
-	return sources && g_ptr_array_find_with_equal_func(sources, path, g_str_equal, NULL);
+	return r->compdb && hd_compdb_names(r->compdb, path);
 }
 
 /* A command like that of a neighbour: what a makefile's pattern rule would say. */

@@ -67,6 +67,8 @@ bool hd_discover_program(hd_reloader *reloader, GError **error);
 /* Makes modules of the units of every loaded object; those known are kept.
  * Returns the files they are made of that were not known, new strings. */
 GPtrArray *hd_discover_modules(hd_reloader *reloader);
+/* Warns of sources that the compilation database leaves out, once. */
+void hd_discover_warn(hd_reloader *reloader);
 /* Whether some module is part of this object. */
 bool hd_discover_has_modules(const hd_reloader *reloader, const hd_loaded *home);
 /* The command of a copy, looked for once; NULL with an error: none. */

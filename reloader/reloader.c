@@ -361,6 +361,7 @@ start_program(hd_reloader *r, gint64 from_ns, GError **error)
 	r->exit_source = g_unix_fd_add(hd_target_exit_fd(r->target), G_IO_IN, program_ended, r);
 	r->tick_source = g_timeout_add(TICK_MS, tick, r);
 	emit_ready(r, from_ns);
+	hd_discover_warn(r);
 	hd_pins_refresh(r->pins);
 	hd_warm_begin(r);
 	return true;

@@ -29,10 +29,11 @@ typedef struct {
 	const char *directory; /* DW_AT_comp_dir */
 	const char *producer;  /* DW_AT_producer */
 	GPtrArray *include_directories;
-	bool shared;	  /* it is part of a shared library */
-	bool fixed;	  /* it is part of a program at a fixed address, no PIE */
-	bool optimised;	  /* its code is, whatever the producer says */
-	GPtrArray *files; /* every file of the line table */
+	bool shared;		 /* it is part of a shared library */
+	bool fixed;		 /* it is part of a program at a fixed address, no PIE */
+	bool optimised;		 /* its code is, whatever the producer says */
+	GPtrArray *files;	 /* every file of the line table */
+	const GPtrArray *others; /* absolute folders that the program's other units looked into; NULL: not known */
 } hd_command_hints;
 
 typedef struct hd_compdb hd_compdb;
@@ -45,6 +46,8 @@ void hd_compdb_free(hd_compdb *compdb);
 const char *hd_compdb_path(const hd_compdb *compdb);
 /* Absolute paths of every source it names; owned by the database. */
 GPtrArray *hd_compdb_sources(const hd_compdb *compdb);
+
+bool hd_compdb_names(const hd_compdb *compdb, const char *source);
 
 /* The command for a source: the database's if it has one (the entry most like
  * what the hints say, when a source stands there twice), else made from hints.

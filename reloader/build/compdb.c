@@ -203,6 +203,12 @@ hd_compdb_sources(const hd_compdb *compdb)
 	return compdb->sources;
 }
 
+bool
+hd_compdb_names(const hd_compdb *compdb, const char *source)
+{
+	return g_hash_table_contains(compdb->entries, source);
+}
+
 /* The words of an entry's command, in the folder where it runs; owned by the caller. */
 static char **
 entry_words(json_t *entry, const char *directory, GError **error)

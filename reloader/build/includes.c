@@ -11,10 +11,11 @@
 
 typedef struct {
 	const char *source, *directory;
-	GPtrArray *files;   /* canonical paths that the compilation is known to have read */
-	GHashTable *read;   /* of those, what has been looked into */
-	GPtrArray *traced;  /* canonical folders that the line table names */
-	GPtrArray *folders; /* the answer */
+	GPtrArray *files;	 /* canonical paths that the compilation is known to have read */
+	GHashTable *read;	 /* of those, what has been looked into */
+	GPtrArray *traced;	 /* canonical folders that the line table names */
+	const GPtrArray *others; /* those of other units; NULL: not known */
+	GPtrArray *folders;	 /* the answer */
 } guesser;
 
 /* Wherever they are installed, compilers keep their own headers in lib/gcc/TARGET/VERSION/include and
@@ -142,10 +143,10 @@ root_nearby(const guesser *g, const char *name)
 /* A header that only includes others leaves no trace, but they do, in its folder or below it:
  * SDL2/SDL.h, glib-2.0/glib.h. */
 static char *
-root_of_traced(const guesser *g, const char *name)
+root_of_traced(const GPtrArray *traced, const char *name)
 {
-	for (guint i = 0; i < g->traced->len; i++) {
-		char *folder = g_strdup(g_ptr_array_index(g->traced, i));
+	for (guint i = 0; traced && i < traced->len; i++) {
+		char *folder = g_strdup(g_ptr_array_index(traced, i));
 		for (guint up = 0; up < 3 && !is_searched_anyway(folder); up++) {
 			if (exists(folder, name) && !hides_standard_headers(folder))
 				return folder;
@@ -177,7 +178,9 @@ resolve(guesser *g, const char *includer, const char *name, bool quoted)
 	if (!root && !exists("/usr/include", name))
 		root = root_nearby(g, name);
 	if (!root && !exists("/usr/include", name))
-		root = root_of_traced(g, name);
+		root = root_of_traced(g->traced, name);
+	if (!root && !exists("/usr/include", name))
+		root = root_of_traced(g->others, name);
 	if (!root)
 		return;
 	add_unique(g->files, hd_canonical_path(name, root));
@@ -272,13 +275,15 @@ add_traced(guesser *g)
 }
 
 GPtrArray *
-hd_includes_guess(const char *source, const char *directory, const GPtrArray *files, const GPtrArray *folders)
+hd_includes_guess(const char *source, const char *directory, const GPtrArray *files, const GPtrArray *folders,
+		  const GPtrArray *others)
 {
 	guesser g = {source,
 		     directory,
 		     g_ptr_array_new_with_free_func(g_free),
 		     g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
 		     g_ptr_array_new_with_free_func(g_free),
+		     others,
 		     g_ptr_array_new_with_free_func(g_free)};
 	for (guint i = 0; folders && i < folders->len; i++)
 		add_unique(g.traced, hd_canonical_path(g_ptr_array_index(folders, i), directory));

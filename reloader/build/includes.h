@@ -8,10 +8,11 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* files and folders: of char *, as the line table has them, relative ones under `directory`.
+/* files and folders: of char *, as the line table has them, relative ones under `directory`. others: folders of the
+ * program's other units, where a header is looked for that left no trace in this one; NULL: not known.
  * Absolute folders, of char *, the likeliest first; owned by the caller. */
 GPtrArray *hd_includes_guess(const char *source, const char *directory, const GPtrArray *files,
-			     const GPtrArray *folders);
+			     const GPtrArray *folders, const GPtrArray *others);
 
 /* Whether a canonical path is the system's or the compiler's own. */
 bool hd_path_is_system(const char *path);

@@ -199,7 +199,8 @@ add_flags(GPtrArray *argv, const producer *p, const hd_command_hints *hints, GSt
 static void
 add_includes(GPtrArray *argv, const hd_command_hints *hints, const char *source, const char *directory)
 {
-	GPtrArray *folders = hd_includes_guess(source, directory, hints->files, hints->include_directories);
+	GPtrArray *folders =
+		hd_includes_guess(source, directory, hints->files, hints->include_directories, hints->others);
 	for (guint i = 0; i < folders->len; i++)
 		g_ptr_array_add(argv, g_strconcat("-I", (const char *)g_ptr_array_index(folders, i), NULL));
 	g_ptr_array_unref(folders);

@@ -120,6 +120,7 @@ hd_image_open(const char *path, GError **error)
 	image->file.fd = image->debug.fd = -1;
 	image->units = g_ptr_array_new_with_free_func(hd_unit_slot_free);
 	image->paths = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	image->folders = g_ptr_array_new();
 	if (!hd_elf_open(&image->file, path, error) || !read_headers(image, error)) {
 		hd_image_unref(image);
 		return NULL;
@@ -146,6 +147,7 @@ hd_image_unref(hd_image *image)
 	g_ptr_array_unref(image->units);
 	hd_symbols_free(image->symbols);
 	hd_dynamic_free(image->dynamic);
+	g_ptr_array_unref(image->folders);
 	g_hash_table_unref(image->paths);
 	if (image->dwarf)
 		dwarf_end(image->dwarf);

@@ -41,6 +41,7 @@ struct hd_image {
 	GPtrArray *units;  /* of hd_unit_slot *, read when first asked for */
 	bool units_read;
 	GHashTable *paths;   /* char * -> canonical char *, both owned */
+	GPtrArray *folders;  /* of char *: where units whose hints were read have looked for headers; paths' */
 	hd_symbols *symbols; /* read when first asked for */
 	hd_dynamic *dynamic; /* the same */
 };

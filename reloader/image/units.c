@@ -201,9 +201,12 @@ read_hints(hd_image *image, hd_unit_slot *slot)
 {
 	hd_sources *sources = hd_sources_new(image->dwarf, &slot->cu);
 	/* The first is the unit's own directory. */
-	for (guint i = 1; i < hd_sources_n_directories(sources); i++)
-		g_ptr_array_add(slot->hints->include_directories,
-				(char *)canonical(image, hd_sources_directory(sources, i), slot->open.directory));
+	for (guint i = 1; i < hd_sources_n_directories(sources); i++) {
+		char *folder = (char *)canonical(image, hd_sources_directory(sources, i), slot->open.directory);
+		g_ptr_array_add(slot->hints->include_directories, folder);
+		if (!g_ptr_array_find(image->folders, folder, NULL))
+			g_ptr_array_add(image->folders, folder);
+	}
 	GHashTable *seen = g_hash_table_new(NULL, NULL);
 	for (guint i = 0; i < hd_sources_n_files(sources); i++) {
 		char *name = hd_sources_spelling(sources, i);
@@ -246,6 +249,7 @@ hd_image_unit_hints(hd_image *image, const hd_image_unit *unit)
 	slot->hints->fixed = !hd_image_is_pie(image);
 	slot->hints->include_directories = g_ptr_array_new();
 	slot->hints->files = g_ptr_array_new();
+	slot->hints->others = image->folders;
 	read_hints(image, slot);
 	return slot->hints;
 }

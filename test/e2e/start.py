@@ -310,5 +310,49 @@ def a_folder_with_a_difficult_name_works(s):
     s.expect("?", "2")
 
 
+UNITS = {
+    "a.c": '#include <umbrella.h>\nstruct core the_core;\nint a(void) { return the_core.value + CORE; }\n',
+    "b.c": "#include <umbrella.h>\nint b(void) { return 10; }\n",
+    "deep/down/umbrella.h": '#include "core.h"\n',
+    "deep/down/core.h": "#define CORE 1\nstruct core { int value; };\n",
+    "mod.c": r"""
+#include <stdio.h>
+
+int a(void), b(void);
+
+void
+answer(const char *command)
+{
+	(void)command;
+	printf("%d %d", a(), b());
+}
+"""}
+
+
+@case(UNITS, cflags=["-Ideep/down"], compdb=False, only=lambda p: p.gcc)
+def a_header_that_left_no_trace_is_found_where_other_files_found_it(s):
+    s.expect("?", "1 10")
+    s.edit("b.c", "return 10", "return 20")
+    s.live("b", modules=["b.c"])
+    s.expect("?", "1 20")
+
+
+@case(UNITS, cflags=["-Ideep/down"], once=True, start=False)
+def a_source_that_the_database_lacks_is_named(s):
+    database = [e for e in json.loads(s.read("compile_commands.json")) if e["file"] not in ("b.c", "mod.c")]
+    s.save("compile_commands.json", json.dumps(database))
+    s.start()
+    said = s.warning("b.c and 1 other source are not in ")
+    require(said["code"] == "not-in-compdb" and said["file"] == s.path("b.c"), "the warning:", said)
+    s.edit("b.c", "return 10", "return 20")
+    s.live("b", modules=["b.c"])
+    require(len([w for w in s.events("warning") if w["code"] == "not-in-compdb"]) == 1, "said more than once")
+    done = subprocess.run([os.environ["HOTDEV"], "doctor", "--json", "./app"], cwd=s.cwd, text=True,
+                          stdout=subprocess.PIPE, check=False)
+    named = sorted(m["module"] for m in json.loads(done.stdout)["modules"]
+                   if any("compilation database" in w for w in m["warnings"]))
+    require(named == ["b.c", "mod.c"], "doctor names", named)
+
+
 if __name__ == "__main__":
     sys.exit(main())
