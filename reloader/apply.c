@@ -221,6 +221,14 @@ emit_unchanged(hd_update *update)
 
 /* ---- compare and judge ---- */
 
+/* What a compiler wrote makes no sense: it may the next time, so it is not kept. */
+static hd_refusal *
+unreadable(const hd_reloader *reloader, hd_refusal_code code, const hd_job *job, GError *error)
+{
+	hd_builder_forget(reloader->builder);
+	return hd_judge_unreadable(code, job, error);
+}
+
 /* The text that the program was built of, compiled, is what the program runs. */
 static void
 adopt_base(const hd_reloader *reloader, hd_job *job)
@@ -231,8 +239,10 @@ adopt_base(const hd_reloader *reloader, hd_job *job)
 	if (!job->base || !job->base->ok || copy->stale || !copy->unit || hd_copy_whole(copy))
 		return;
 	hd_object *object = hd_object_parse(job->base->object, NULL);
-	if (!object)
+	if (!object) {
+		hd_builder_forget(reloader->builder);
 		return;
+	}
 	hd_unit *unit = hd_unit_read_object(job->base->object, NULL);
 	hd_copy_add_revision(copy, 0, object, unit, NULL);
 	hd_object_unref(object);
@@ -280,7 +290,7 @@ compare(hd_update *update, hd_job *job)
 	if (!job->object)
 		job->object = hd_object_parse(job->result->object, &error);
 	if (!job->object)
-		return hd_judge_unreadable(HD_REFUSE_OBJECT, job, error);
+		return unreadable(reloader, HD_REFUSE_OBJECT, job, error);
 	find_differences(update, job);
 	return is_changed(job) ? hd_apply_examine(update, job) : NULL;
 }
@@ -293,7 +303,7 @@ hd_apply_examine(hd_update *update, hd_job *job)
 	if (!job->unit)
 		job->unit = hd_unit_read_object(job->result->object, &error);
 	if (!job->unit && update->kind != HD_UPDATE_INSTANT)
-		return hd_judge_unreadable(HD_REFUSE_DEBUG_INFO, job, error);
+		return unreadable(reloader, HD_REFUSE_DEBUG_INFO, job, error);
 	g_clear_error(&error);
 	hd_copy *copy = job->copy;
 	if (!copy->bindings)
