@@ -368,57 +368,131 @@ hd_discover_modules(hd_reloader *r)
 	return files;
 }
 
-char *
-hd_discover_why_wrong(const hd_reloader *r, const hd_command *command, const hd_unit *built, GBytes *text)
+/* The branches that the program has code of: where one of them is left out, the command is wrong. */
+static GArray *
+branches_with_code(const hd_command_check *check)
 {
-	if (command->origin != HD_COMMAND_DEBUG_INFO)
-		return NULL;
-	GArray *left_out = hd_conditional_left_out(command, text, r->options.scratch);
-	int line = 0;
-	for (guint i = 0; left_out && i < left_out->len && !line; i++) {
-		const hd_lines *lines = &g_array_index(left_out, hd_lines, i);
-		line = hd_unit_code_line(built, command->source, lines->first, lines->last);
+	GArray *branches = hd_conditional_branches(check->text);
+	for (guint i = branches->len; i > 0; i--) {
+		const hd_lines *lines = &g_array_index(branches, hd_lines, i - 1);
+		if (!hd_unit_code_line(check->built, check->command->source, lines->first, lines->last))
+			g_array_remove_index_fast(branches, i - 1);
 	}
-	g_clear_pointer(&left_out, g_array_unref);
-	return line ? g_strdup_printf(
-			      "the program has code of line %d, which an #if leaves out where macros given by -D "
-			      "are not known: the debug information does not have them, a compile_commands.json "
-			      "would",
-			      line)
-		    : NULL;
+	return branches;
 }
 
 static char *
-why_wrong(hd_reloader *r, const hd_copy *copy, const hd_command *command)
+why_wrong(const hd_command_check *check, const GArray *left_out)
 {
-	const char *path = copy->module->path;
-	if (!copy->unit || copy->stale || g_hash_table_contains(r->unknown, path))
+	if (!left_out->len)
 		return NULL;
-	GBytes *text = g_hash_table_lookup(r->originals, path);
-	if (!text)
-		text = g_hash_table_lookup(r->texts, path);
-	const hd_unit *built = hd_image_unit_details(copy->home->image, copy->unit, NULL);
-	return text && built ? hd_discover_why_wrong(r, command, built, text) : NULL;
+	const hd_lines *lines = &g_array_index(left_out, hd_lines, 0);
+	return g_strdup_printf("the program has code of line %d, which an #if leaves out where macros given by -D "
+			       "are not known: the debug information does not have them, a compile_commands.json "
+			       "would",
+			       hd_unit_code_line(check->built, check->command->source, lines->first, lines->last));
 }
 
-static void
-find_command(hd_reloader *r, hd_copy *copy, GError **error)
+void
+hd_discover_check(const hd_reloader *r, hd_command_check *checks, guint count)
+{
+	GArray *questions = g_array_new(FALSE, FALSE, sizeof(hd_conditional_question));
+	GPtrArray *asked = g_ptr_array_new();
+	for (guint i = 0; i < count; i++) {
+		hd_command_check *check = &checks[i];
+		if (check->command->origin != HD_COMMAND_DEBUG_INFO || !check->built || !check->text)
+			continue;
+		hd_conditional_question question = {check->command, check->text, branches_with_code(check)};
+		g_array_append_val(questions, question);
+		g_ptr_array_add(asked, check);
+	}
+	hd_conditional_ask((hd_conditional_question *)(void *)questions->data, questions->len, r->options.scratch);
+	for (guint i = 0; i < questions->len; i++) {
+		hd_command_check *check = g_ptr_array_index(asked, i);
+		GArray *left_out = g_array_index(questions, hd_conditional_question, i).branches;
+		check->why = why_wrong(check, left_out);
+		g_array_unref(left_out);
+	}
+	g_ptr_array_unref(asked);
+	g_array_unref(questions);
+}
+
+/* What the program was built of, where that is known. */
+static hd_command_check
+check_of(const hd_reloader *r, const hd_copy *copy, const hd_command *command)
+{
+	hd_command_check check = {.command = command};
+	const char *path = copy->module->path;
+	if (command->origin != HD_COMMAND_DEBUG_INFO || !copy->unit || copy->stale ||
+	    g_hash_table_contains(r->unknown, path))
+		return check;
+	check.text = g_hash_table_lookup(r->originals, path);
+	if (!check.text)
+		check.text = g_hash_table_lookup(r->texts, path);
+	check.built = hd_image_unit_details(copy->home->image, copy->unit, NULL);
+	return check;
+}
+
+static bool
+is_looked_for(const hd_copy *copy)
+{
+	return !copy->command && !copy->no_command;
+}
+
+static hd_command *
+look_for_command(const hd_reloader *r, const hd_copy *copy, GError **error)
 {
 	const hd_command_hints *hints = copy->unit ? hd_image_unit_hints(copy->home->image, copy->unit) : NULL;
 	hd_command_hints bare = {.source = copy->module->path};
-	hd_command *command = hd_command_find(r->compdb, hints ? hints : &bare, error);
-	if (command && !(copy->no_command = why_wrong(r, copy, command)))
-		copy->command = command;
-	else if (command)
+	return hd_command_find(r->compdb, hints ? hints : &bare, error);
+}
+
+/* Takes the command, and why it is wrong. */
+static void
+set_command(hd_copy *copy, hd_command *command, char *wrong)
+{
+	copy->no_command = wrong;
+	if (wrong)
 		hd_command_free(command);
+	else
+		copy->command = command;
 	copy->module->view.command = copy->command;
+}
+
+void
+hd_discover_commands(hd_reloader *r, const GPtrArray *copies)
+{
+	GPtrArray *found = g_ptr_array_new();
+	GArray *checks = g_array_new(FALSE, FALSE, sizeof(hd_command_check));
+	for (guint i = 0; i < copies->len; i++) {
+		hd_copy *copy = g_ptr_array_index(copies, i);
+		hd_command *command = is_looked_for(copy) ? look_for_command(r, copy, NULL) : NULL;
+		if (!command)
+			continue;
+		hd_command_check check = check_of(r, copy, command);
+		g_ptr_array_add(found, copy);
+		g_array_append_val(checks, check);
+	}
+	hd_discover_check(r, (hd_command_check *)(void *)checks->data, checks->len);
+	for (guint i = 0; i < found->len; i++) {
+		hd_command_check *check = &g_array_index(checks, hd_command_check, i);
+		set_command(g_ptr_array_index(found, i), (hd_command *)check->command, check->why);
+	}
+	g_array_unref(checks);
+	g_ptr_array_unref(found);
 }
 
 const hd_command *
 hd_discover_command(hd_reloader *r, hd_copy *copy, GError **error)
 {
-	if (!copy->command && !copy->no_command)
-		find_command(r, copy, error);
+	if (is_looked_for(copy)) {
+		hd_command *command = look_for_command(r, copy, error);
+		if (!command)
+			return NULL;
+		hd_command_check check = check_of(r, copy, command);
+		hd_discover_check(r, &check, 1);
+		set_command(copy, command, check.why);
+	}
 	if (copy->no_command)
 		g_set_error_literal(error, HD_ERROR, HD_ERROR_UNSUPPORTED, copy->no_command);
 	return copy->command;

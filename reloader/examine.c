@@ -54,21 +54,81 @@ why_not_instant(const hd_reloader *r, const hd_command *command, const char *sou
 	return unit ? asked.why : why;
 }
 
-/* A source that was saved since the program was built says nothing of it. */
-static char *
-why_wrong(const hd_reloader *r, const hd_command *command, const hd_image_unit *unit)
+/* A source that was saved since the program was built says nothing of it. New reference; NULL: it cannot be read,
+ * either. */
+static GBytes *
+text_of(const hd_reloader *r, const char *path)
 {
 	struct stat program, source;
 	char *text;
 	gsize size;
-	const hd_unit *built = hd_image_unit_details(r->image, unit, NULL);
-	if (!built || stat(r->program_path, &program) != 0 || stat(command->source, &source) != 0 ||
-	    source.st_mtim.tv_sec > program.st_mtim.tv_sec || !g_file_get_contents(command->source, &text, &size, NULL))
+	if (stat(r->program_path, &program) != 0 || stat(path, &source) != 0 ||
+	    source.st_mtim.tv_sec > program.st_mtim.tv_sec || !g_file_get_contents(path, &text, &size, NULL))
 		return NULL;
-	GBytes *bytes = g_bytes_new_take(text, size);
-	char *why = hd_discover_why_wrong(r, command, built, bytes);
-	g_bytes_unref(bytes);
-	return why;
+	return g_bytes_new_take(text, size);
+}
+
+/* One unit, and what is found out of it. */
+typedef struct {
+	const hd_image_unit *unit;
+	const char *limit;   /* why it cannot be reloaded at all; NULL */
+	hd_command *command; /* NULL: there is none, and error says why; or it has a limit */
+	GError *error;
+	char *wrong; /* why the command is not the one that built it; NULL */
+} finding;
+
+static void
+clear_finding(void *data)
+{
+	finding *f = data;
+	if (f->command)
+		hd_command_free(f->command);
+	g_clear_error(&f->error);
+	g_free(f->wrong);
+}
+
+static GArray *
+find_commands(hd_reloader *r, const GPtrArray *units)
+{
+	GArray *findings = g_array_new(FALSE, TRUE, sizeof(finding));
+	g_array_set_clear_func(findings, clear_finding);
+	for (guint i = 0; units && i < units->len; i++) {
+		const hd_image_unit *unit = g_ptr_array_index(units, i);
+		finding f = {.unit = unit, .limit = why_not(unit)};
+		if (!f.limit)
+			hd_image_unit_hints(r->image, unit);
+		g_array_append_val(findings, f);
+	}
+	for (guint i = 0; i < findings->len; i++) { /* each may need the hints of all */
+		finding *f = &g_array_index(findings, finding, i);
+		if (!f->limit)
+			f->command = hd_command_find(r->compdb, hd_image_unit_hints(r->image, f->unit), &f->error);
+	}
+	return findings;
+}
+
+static void
+check_commands(hd_reloader *r, GArray *findings)
+{
+	GArray *checks = g_array_new(FALSE, FALSE, sizeof(hd_command_check));
+	GPtrArray *checked = g_ptr_array_new();
+	for (guint i = 0; i < findings->len; i++) {
+		finding *f = &g_array_index(findings, finding, i);
+		if (!f->command)
+			continue;
+		hd_command_check check = {f->command, hd_image_unit_details(r->image, f->unit, NULL),
+					  text_of(r, f->command->source), NULL};
+		g_array_append_val(checks, check);
+		g_ptr_array_add(checked, f);
+	}
+	hd_discover_check(r, (hd_command_check *)(void *)checks->data, checks->len);
+	for (guint i = 0; i < checks->len; i++) {
+		hd_command_check *check = &g_array_index(checks, hd_command_check, i);
+		((finding *)g_ptr_array_index(checked, i))->wrong = check->why;
+		g_clear_pointer(&check->text, g_bytes_unref);
+	}
+	g_ptr_array_unref(checked);
+	g_array_unref(checks);
 }
 
 static void
@@ -124,18 +184,12 @@ prove(hd_reloader *r, hd_prover *prover, const hd_image_unit *unit, hd_command *
 }
 
 static void
-add_command(hd_reloader *r, hd_prover *prover, const hd_image_unit *unit, json_t *module)
+set_command(hd_reloader *r, hd_prover *prover, finding *f, json_t *module)
 {
-	GError *error = NULL;
-	hd_command *command = hd_command_find(r->compdb, hd_image_unit_hints(r->image, unit), &error);
-	if (!command) {
-		set_unreloadable(module, error->message);
-		g_error_free(error);
-		return;
-	}
-	char *wrong = why_wrong(r, command, unit), *not_instant = why_not_instant(r, command, unit->source);
-	if (wrong)
-		set_unreloadable(module, wrong);
+	const hd_command *command = f->command;
+	const hd_image_unit *unit = f->unit;
+	if (f->wrong)
+		set_unreloadable(module, f->wrong);
 	json_object_set_new(module, "command", words_of(command));
 	json_object_set_new(module, "origin", json_string(command->origin_detail ? command->origin_detail : ""));
 	json_t *warnings = hd_weak_options(command, unit->producer);
@@ -143,24 +197,22 @@ add_command(hd_reloader *r, hd_prover *prover, const hd_image_unit *unit, json_t
 		json_array_append_new(warnings, json_string("it is not in the compilation database: macros given by -D "
 							    "are not known"));
 	json_object_set_new(module, "warnings", warnings);
+	char *not_instant = why_not_instant(r, command, unit->source);
 	json_object_set_new(module, "not_instant", not_instant ? json_string(not_instant) : json_null());
-	g_free(wrong);
 	g_free(not_instant);
 	if (prover)
-		prove(r, prover, unit, command, module);
-	else
-		hd_command_free(command);
+		prove(r, prover, unit, g_steal_pointer(&f->command), module);
 }
 
 static json_t *
-module_of(hd_reloader *r, hd_prover *prover, const hd_image_unit *unit)
+module_of(hd_reloader *r, hd_prover *prover, finding *f)
 {
-	const char *why = why_not(unit);
-	char *name = hd_model_relative(r->model, unit->source ? unit->source : "?");
+	const char *why = f->limit ? f->limit : f->error ? f->error->message : NULL;
+	char *name = hd_model_relative(r->model, f->unit->source ? f->unit->source : "?");
 	json_t *module = json_pack("{s:s, s:b, s:s*}", "module", name, "reloadable", why == NULL, "reason", why);
 	g_free(name);
-	if (!why)
-		add_command(r, prover, unit, module);
+	if (f->command)
+		set_command(r, prover, f, module);
 	return module;
 }
 
@@ -195,8 +247,11 @@ hd_reloader_examine(const hd_reloader_options *options, bool prove, hd_reloader_
 	hd_prover *prover = ok && prove ? hd_prover_new(r->options.scratch, r->model->project, NULL) : NULL;
 	json_t *modules = json_array();
 	const GPtrArray *units = r->image ? hd_image_units(r->image) : NULL;
-	for (guint i = 0; units && i < units->len; i++)
-		json_array_append_new(modules, module_of(r, prover, g_ptr_array_index(units, i)));
+	GArray *findings = find_commands(r, units);
+	check_commands(r, findings);
+	for (guint i = 0; i < findings->len; i++)
+		json_array_append_new(modules, module_of(r, prover, &g_array_index(findings, finding, i)));
+	g_array_unref(findings);
 	if (prover)
 		hd_prover_run(prover, progress, data);
 	hd_prover_free(prover);

@@ -73,10 +73,19 @@ void hd_discover_warn(hd_reloader *reloader);
 bool hd_discover_has_modules(const hd_reloader *reloader, const hd_loaded *home);
 /* The command of a copy, looked for once; NULL with an error: none. */
 const hd_command *hd_discover_command(hd_reloader *reloader, hd_copy *copy, GError **error);
-/* Why a command is not the one that built this unit from this text; new string, NULL: nothing speaks against it. The
- * debug information has no -D: what an #if leaves out now, and the program has code of, was built by another command.
- */
-char *hd_discover_why_wrong(const hd_reloader *reloader, const hd_command *command, const hd_unit *built, GBytes *text);
+/* The commands of all these copies are going to be asked for: what takes compilers to find out, several do at once. */
+void hd_discover_commands(hd_reloader *reloader, const GPtrArray *copies);
+
+typedef struct {
+	const hd_command *command;
+	const hd_unit *built; /* NULL: there is nothing to compare with */
+	GBytes *text;	      /* the same */
+	char *why;	      /* NULL: nothing speaks against the command */
+} hd_command_check;
+
+/* Why a command is not the one that built the unit from the text; sets `why`, new strings. The debug information has
+ * no -D: what an #if leaves out now, and the program has code of, was built by another command. */
+void hd_discover_check(const hd_reloader *reloader, hd_command_check *checks, guint count);
 /* The content of files as they are now, for those not known yet. */
 void hd_discover_texts(hd_reloader *reloader, GPtrArray *files);
 

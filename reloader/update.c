@@ -568,9 +568,28 @@ emit_saved(hd_reloader *r, const hd_watch_message *batch, bool joined)
 	hd_reloader_emit(r, event);
 }
 
+/* Those of a header's dependents are many, and new to us at its first edit. */
+static void
+find_commands(hd_update *update)
+{
+	GPtrArray *modules = update->reloader->model->modules, *copies = g_ptr_array_new();
+	for (guint m = 0; m < modules->len; m++) {
+		const hd_module *module = g_ptr_array_index(modules, m);
+		for (guint c = 0; c < module->copies->len; c++) {
+			hd_copy *copy = g_ptr_array_index(module->copies, c);
+			if (hd_update_concerns(update, copy) || hd_update_may_concern(update, copy))
+				g_ptr_array_add(copies, copy);
+		}
+	}
+	hd_discover_commands(update->reloader, copies);
+	g_ptr_array_unref(copies);
+}
+
 static void
 begin_build(hd_update *update)
 {
+	if (!is_taken_back(update))
+		find_commands(update);
 	if (is_taken_back(update)) {
 		g_ptr_array_set_size(update->jobs, 0);
 		update->running = 0;

@@ -32,7 +32,6 @@ directive_of(const char *line)
 	return NO_DIRECTIVE;
 }
 
-/* Of hd_lines; NULL: lines are not what they seem. */
 static GArray *
 branches_of(char *const *lines)
 {
@@ -52,34 +51,11 @@ branches_of(char *const *lines)
 	}
 	g_array_unref(open);
 	if (renumbered)
-		g_clear_pointer(&branches, g_array_unref);
+		g_array_set_size(branches, 0);
 	return branches;
 }
 
 /* ---- what the compiler makes of it ---- */
-
-static GString *
-preprocess(const hd_command *command, const char *path)
-{
-	char *folder = g_path_get_dirname(command->source);
-	GPtrArray *argv = g_ptr_array_new();
-	for (char **argument = command->argv; *argument; argument++)
-		g_ptr_array_add(argv, g_strcmp0(*argument, command->source_arg) == 0 ? (char *)path : *argument);
-	g_ptr_array_add(argv, (char *)"-E");
-	g_ptr_array_add(argv, (char *)"-iquote");
-	g_ptr_array_add(argv, folder);
-	g_ptr_array_add(argv, NULL);
-	hd_process_spec spec = {(char *const *)argv->pdata, environ, command->directory, false};
-	int status = -1;
-	GString *output = hd_process_run(&spec, ANSWER_MS, &status, NULL);
-	if (output && status != 0) {
-		g_string_free(output, TRUE);
-		output = NULL;
-	}
-	g_ptr_array_unref(argv);
-	g_free(folder);
-	return output;
-}
 
 /* Linemarkers (the GNU cpp manual, "Preprocessor Output"): # LINE "FILE" FLAGS. */
 static bool
@@ -124,29 +100,135 @@ drop_taken(GArray *branches, GHashTable *left)
 	}
 }
 
-static bool
-reduce(GArray *branches, const hd_command *command, GBytes *text, const char *scratch)
+/* ---- asking ---- */
+
+typedef struct asking asking;
+
+/* One compiler at work. */
+typedef struct {
+	asking *all;
+	hd_conditional_question *question;
+	char *path; /* the text's, in scratch */
+	hd_process *process;
+	GSource *deadline;
+} task;
+
+struct asking {
+	hd_conditional_question *questions;
+	guint count, next, running;
+	const char *scratch;
+	GMainContext *context; /* of our own: nothing else happens meanwhile */
+};
+
+static void
+take_answer(task *t, const GString *output)
 {
-	char *path = g_build_filename(scratch, "conditional.c", NULL);
-	gsize size;
-	const char *bytes = g_bytes_get_data(text, &size);
-	GString *output = g_file_set_contents(path, bytes, (gssize)size, NULL) ? preprocess(command, path) : NULL;
-	bool good = output != NULL;
-	if (good) {
-		char **lines = g_strsplit(output->str, "\n", -1);
-		GHashTable *left = lines_left(lines, path);
-		drop_taken(branches, left);
-		g_hash_table_unref(left);
-		g_strfreev(lines);
-		g_string_free(output, TRUE);
+	char **lines = g_strsplit(output->str, "\n", -1);
+	GHashTable *left = lines_left(lines, t->path);
+	drop_taken(t->question->branches, left);
+	g_hash_table_unref(left);
+	g_strfreev(lines);
+}
+
+static void ask_more(asking *all);
+
+/* output NULL: it does not answer. */
+static void
+finish(task *t, const GString *output)
+{
+	asking *all = t->all;
+	if (output)
+		take_answer(t, output);
+	else
+		g_array_set_size(t->question->branches, 0);
+	if (t->deadline) {
+		g_source_destroy(t->deadline);
+		g_source_unref(t->deadline);
 	}
-	unlink(path);
-	g_free(path);
-	return good;
+	hd_process_free(t->process);
+	unlink(t->path);
+	g_free(t->path);
+	g_free(t);
+	all->running--;
+	ask_more(all);
+}
+
+static void
+on_ended(hd_process *process, int status, void *data)
+{
+	GString *output = status == 0 ? hd_process_output(process) : NULL;
+	finish(data, output);
+	if (output)
+		g_string_free(output, TRUE);
+}
+
+static gboolean
+on_deadline(void *data)
+{
+	finish(data, NULL);
+	return G_SOURCE_REMOVE;
+}
+
+static hd_process *
+preprocess(task *t)
+{
+	const hd_command *command = t->question->command;
+	char *folder = g_path_get_dirname(command->source);
+	GPtrArray *argv = g_ptr_array_new();
+	for (char **argument = command->argv; *argument; argument++)
+		g_ptr_array_add(argv, g_strcmp0(*argument, command->source_arg) == 0 ? t->path : *argument);
+	g_ptr_array_add(argv, (char *)"-E");
+	g_ptr_array_add(argv, (char *)"-iquote");
+	g_ptr_array_add(argv, folder);
+	g_ptr_array_add(argv, NULL);
+	hd_process_spec spec = {(char *const *)argv->pdata, environ, command->directory, false};
+	hd_process *process = hd_process_start(&spec, t->all->context, on_ended, t, NULL);
+	g_ptr_array_unref(argv);
+	g_free(folder);
+	return process;
+}
+
+static void
+ask_one(asking *all, hd_conditional_question *question)
+{
+	task *t = g_new0(task, 1);
+	t->all = all;
+	t->question = question;
+	t->path = g_strdup_printf("%s/conditional-%u.c", all->scratch, (guint)(question - all->questions));
+	all->running++;
+	gsize size;
+	const char *bytes = g_bytes_get_data(question->text, &size);
+	if (!g_file_set_contents(t->path, bytes, (gssize)size, NULL) || !(t->process = preprocess(t))) {
+		finish(t, NULL);
+		return;
+	}
+	t->deadline = g_timeout_source_new(ANSWER_MS);
+	g_source_set_callback(t->deadline, on_deadline, t, NULL);
+	g_source_attach(t->deadline, all->context);
+}
+
+static void
+ask_more(asking *all)
+{
+	while (all->running < g_get_num_processors() && all->next < all->count) {
+		hd_conditional_question *question = &all->questions[all->next++];
+		if (question->branches->len)
+			ask_one(all, question);
+	}
+}
+
+void
+hd_conditional_ask(hd_conditional_question *questions, guint count, const char *scratch)
+{
+	asking all = {questions, count, 0, 0, scratch, g_main_context_new()};
+	ask_more(&all);
+	while (all.running)
+		g_main_context_iteration(all.context, TRUE);
+	g_main_context_unref(all.context);
 }
 
 GArray *
-hd_conditional_left_out(const hd_command *command, GBytes *text, const char *scratch)
+hd_conditional_branches(GBytes *text)
 {
 	gsize size;
 	const char *bytes = g_bytes_get_data(text, &size);
@@ -155,7 +237,5 @@ hd_conditional_left_out(const hd_command *command, GBytes *text, const char *scr
 	GArray *branches = branches_of(lines);
 	g_strfreev(lines);
 	g_free(copy);
-	if (branches && branches->len && !reduce(branches, command, text, scratch))
-		g_clear_pointer(&branches, g_array_unref);
 	return branches;
 }

@@ -10,8 +10,17 @@ typedef struct {
 	int first, last; /* lines; the directives around them are not among them */
 } hd_lines;
 
-/* Runs the command's compiler on the text, up to preprocessing (some 10 ms; not at all where the text has no
- * conditionals). scratch: a folder for it. Of hd_lines, new; NULL: it cannot be told. */
-GArray *hd_conditional_left_out(const hd_command *command, GBytes *text, const char *scratch);
+/* The branches of a text's conditionals, of hd_lines; owned by the caller. None where lines are not what they seem. */
+GArray *hd_conditional_branches(GBytes *text);
+
+typedef struct {
+	const hd_command *command;
+	GBytes *text;
+	GArray *branches; /* of hd_lines: those to ask about; then those that are left out. None: it cannot be told */
+} hd_conditional_question;
+
+/* Has the commands' compilers preprocess the texts: some 10 ms each, several at once, none where there is nothing to
+ * ask about. scratch: a folder for it. */
+void hd_conditional_ask(hd_conditional_question *questions, guint count, const char *scratch);
 
 #endif
