@@ -499,6 +499,15 @@ hd_discover_command(hd_reloader *r, hd_copy *copy, GError **error)
 }
 
 void
+hd_discover_refuse(hd_copy *copy, char *why)
+{
+	set_command(copy, g_steal_pointer(&copy->command), why);
+	copy->ruled_out = true; /* libtcc was told the same */
+	g_clear_pointer(&copy->instant, hd_instant_unit_free);
+	g_clear_pointer(&copy->reading, hd_reading_free);
+}
+
+void
 hd_discover_texts(hd_reloader *r, GPtrArray *files)
 {
 	for (guint i = 0; i < files->len; i++) {

@@ -11,6 +11,7 @@ reloader_libreloader_a_SOURCES = \
 	reloader/machine.c \
 	reloader/migrate.c \
 	reloader/oldcode.c \
+	reloader/origin.c \
 	reloader/pins.c \
 	reloader/private.h \
 	reloader/promote.c \

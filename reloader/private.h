@@ -86,6 +86,8 @@ typedef struct {
 /* Why a command is not the one that built the unit from the text; sets `why`, new strings. The debug information has
  * no -D: what an #if leaves out now, and the program has code of, was built by another command. */
 void hd_discover_check(const hd_reloader *reloader, hd_command_check *checks, guint count);
+/* The command turned out not to be the one that built the copy; takes why. */
+void hd_discover_refuse(hd_copy *copy, char *why);
 /* The content of files as they are now, for those not known yet. */
 void hd_discover_texts(hd_reloader *reloader, GPtrArray *files);
 
@@ -93,9 +95,10 @@ typedef struct {
 	hd_copy *copy;
 	int version;	     /* what it will be if it goes live */
 	hd_attempt *attempt; /* by libtcc; NULL: none was made */
-	hd_build *build, *base_build;
+	hd_build *build, *base_build, *proof_build;
 	hd_build_result *result; /* of the text saved */
 	hd_build_result *base;	 /* of the text the program was built of; only where it was needed */
+	hd_build_result *proof;	 /* the same text by the command as it stands; only where it says something */
 	hd_object *object;
 	hd_unit *unit;
 	hd_diff *diff;
@@ -185,6 +188,13 @@ void hd_promote_cancel(hd_reloader *reloader);
 /* Its outcomes. Where it cannot go live, libtcc's code stays, and the user is told why. */
 void hd_promote_failed(hd_update *promotion, const hd_job *job);
 void hd_promote_held(hd_update *promotion, const hd_refusal *refusal);
+
+/* ---- origin.c: whether a text is what a unit was built of ---- */
+/* Compiles the text that we found by the copy's command as it stands. NULL: there is nothing to be proven. */
+hd_build *hd_origin_prove(hd_reloader *reloader, hd_copy *copy, bool background, hd_build_done *done, void *data);
+/* Compares what came of it with what runs, and lets the copy know. Why the command turned out to be a wrong one, a new
+ * string; NULL: it did not. */
+char *hd_origin_decide(const hd_reloader *reloader, hd_copy *copy, const hd_build_result *proof);
 
 /* ---- apply.c: from compiled objects to a verdict ---- */
 typedef enum {

@@ -39,6 +39,8 @@ job_free(hd_job *job)
 	job_reset(job);
 	g_clear_pointer(&job->base_build, hd_build_cancel);
 	g_clear_pointer(&job->base, hd_build_result_free);
+	g_clear_pointer(&job->proof_build, hd_build_cancel);
+	g_clear_pointer(&job->proof, hd_build_result_free);
 	g_free(job);
 }
 
@@ -187,7 +189,7 @@ job_of(const hd_update *update, const hd_build *build)
 {
 	for (guint i = 0; i < update->jobs->len; i++) {
 		hd_job *job = g_ptr_array_index(update->jobs, i);
-		if (job->build == build || job->base_build == build)
+		if (job->build == build || job->base_build == build || job->proof_build == build)
 			return job;
 	}
 	g_assert_not_reached();
@@ -219,6 +221,16 @@ base_done(hd_build *build, hd_build_result *result, void *data)
 	job->base = result;
 	if (!job->copy->dependencies)
 		learn_dependencies(update->reloader, job->copy, result);
+	one_done(update);
+}
+
+static void
+proof_done(hd_build *build, hd_build_result *result, void *data)
+{
+	hd_update *update = data;
+	hd_job *job = job_of(update, build);
+	job->proof_build = NULL;
+	job->proof = result;
 	one_done(update);
 }
 
@@ -254,6 +266,14 @@ start_base(hd_update *update, hd_job *job)
 	};
 	update->running++;
 	job->base_build = hd_build_start(r->builder, &request, base_done, update);
+}
+
+static void
+start_proof(hd_update *update, hd_job *job)
+{
+	bool promotes = update->kind == HD_UPDATE_PROMOTION;
+	job->proof_build = hd_origin_prove(update->reloader, job->copy, promotes, proof_done, update);
+	update->running += job->proof_build != NULL;
 }
 
 /* What was saved is built, and what is live is promoted, whatever is being written meanwhile: all of an update's units
@@ -352,7 +372,28 @@ hd_update_may_concern(const hd_update *update, const hd_copy *copy)
 static bool
 needs_base(const hd_copy *copy)
 {
-	return copy->unit && !copy->stale && !hd_copy_whole(copy);
+	return copy->unit && (!copy->stale || !copy->compared) && !hd_copy_whole(copy);
+}
+
+static void
+decide_origin(const hd_update *update, hd_job *job)
+{
+	char *why = hd_origin_decide(update->reloader, job->copy, job->proof);
+	if (!why)
+		return;
+	job_reset(job);
+	job->result = no_command(job->copy, g_error_new_literal(HD_ERROR, HD_ERROR_UNSUPPORTED, why));
+	g_free(why);
+}
+
+static void
+decide_origins(hd_update *update)
+{
+	for (guint i = 0; i < update->jobs->len; i++) {
+		hd_job *job = g_ptr_array_index(update->jobs, i);
+		if (job->proof && !job->copy->compared && job->copy->command)
+			decide_origin(update, job);
+	}
 }
 
 static void
@@ -362,6 +403,8 @@ start_copy(hd_update *update, hd_copy *copy)
 	if (!concerned && !hd_update_may_concern(update, copy))
 		return;
 	hd_job *job = hd_update_job(update, copy);
+	if (concerned && !job->proof && !job->proof_build)
+		start_proof(update, job);
 	if (!job->base && !job->base_build && (needs_base(copy) || !concerned))
 		start_base(update, job);
 	if (concerned && !job->result && !job->build) {
@@ -382,8 +425,10 @@ hd_update_build(hd_update *update)
 		for (guint c = 0; c < module->copies->len; c++)
 			start_copy(update, g_ptr_array_index(module->copies, c));
 	}
-	if (--update->running == 0)
-		hd_update_finish(update);
+	if (--update->running > 0)
+		return;
+	decide_origins(update);
+	hd_update_finish(update);
 }
 
 /* ---- what was saved ---- */

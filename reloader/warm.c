@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Before the first save: the sources that were edited last, which are likely
- * to be edited next, are read ahead while nothing else is to be done. What
- * libtcc cannot read is said when it is saved, not here. */
+ * to be edited next, are read ahead while nothing else is to be done, once
+ * their commands are known to be right. What libtcc cannot read is said when
+ * it is saved, not here. */
 #include "config.h"
 
 #include "reloader/private.h"
@@ -14,6 +15,7 @@ struct hd_warm {
 	hd_reloader *reloader;
 	GPtrArray *copies; /* of hd_copy *, borrowed; the next one last */
 	hd_copy *copy;	   /* being read */
+	hd_build *proof;   /* of its command, before it is read */
 	hd_instant_task *task;
 	guint source;
 };
@@ -70,6 +72,25 @@ was_read(hd_reading *reading, const char *why, void *data)
 	soon(warm);
 }
 
+static void
+read_ahead(hd_warm *warm)
+{
+	warm->task = hd_tier_read_ahead(warm->reloader, warm->copy, was_read, warm);
+	if (!warm->task)
+		soon(warm);
+}
+
+static void
+was_proven(hd_build *build, hd_build_result *result, void *data)
+{
+	(void)build;
+	hd_warm *warm = data;
+	warm->proof = NULL;
+	g_free(hd_origin_decide(warm->reloader, warm->copy, result));
+	hd_build_result_free(result);
+	read_ahead(warm);
+}
+
 static gboolean
 step(gpointer data)
 {
@@ -78,9 +99,9 @@ step(gpointer data)
 	if (!warm->copies->len)
 		return G_SOURCE_REMOVE;
 	warm->copy = g_ptr_array_remove_index(warm->copies, warm->copies->len - 1);
-	warm->task = hd_tier_read_ahead(warm->reloader, warm->copy, was_read, warm);
-	if (!warm->task)
-		soon(warm);
+	warm->proof = hd_origin_prove(warm->reloader, warm->copy, true, was_proven, warm);
+	if (!warm->proof)
+		read_ahead(warm);
 	return G_SOURCE_REMOVE;
 }
 
@@ -103,6 +124,8 @@ hd_warm_end(hd_reloader *r)
 		return;
 	r->warm = NULL;
 	g_clear_handle_id(&warm->source, g_source_remove);
+	if (warm->proof)
+		hd_build_cancel(warm->proof);
 	if (warm->task)
 		hd_instant_cancel(warm->task);
 	g_ptr_array_unref(warm->copies);

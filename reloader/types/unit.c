@@ -427,3 +427,11 @@ hd_unit_code_line(const hd_unit *unit, const char *file, int first, int last)
 		found = code_line_of((hd_unit *)unit, &g_array_index(unit->cus, Dwarf_Die, i), file, first, last);
 	return found;
 }
+
+const char *
+hd_unit_producer(const hd_unit *unit)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Die *cu = unit->cus->len ? &g_array_index(unit->cus, Dwarf_Die, 0) : NULL;
+	return cu ? dwarf_formstring(dwarf_attr(cu, DW_AT_producer, &attribute)) : NULL;
+}

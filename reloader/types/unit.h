@@ -63,6 +63,9 @@ const hd_unit_variable *hd_unit_variable_named(const hd_unit *unit, const char *
 const hd_unit_variable *hd_unit_variable_at(const hd_unit *unit, guint section, guint64 address);
 const hd_unit_function *hd_unit_function_named(const hd_unit *unit, const char *name);
 
+/* DW_AT_producer: the compiler, and with gcc its options; NULL: it does not say. As long as the unit. */
+const char *hd_unit_producer(const hd_unit *unit);
+
 /* Source position of an address in code of an image or an object's section. false: unknown. where is the caller's to
  * clear. */
 bool hd_unit_line(const hd_unit *unit, guint section, guint64 address, hd_position *where);

@@ -426,6 +426,128 @@ def a_command_that_leaves_out_what_does_not_run_is_good(s):
     s.expect("?", "limit 4")
 
 
+# A macro that changes no line that there is code of: a number in code, a string, an initial value, a constant.
+VALUES = {
+    "code": "\treturn zero + NUMBER;",
+    "string": '\tstatic const char *volatile text = TEXT;\n\treturn zero + (int)strlen(text);',
+    "data": "\tstatic volatile int number = NUMBER;\n\treturn zero + number;",
+    "constant": "\tdouble number = NUMBER;\n\treturn (int)(zero * 1.0 + number);",
+}
+
+
+def value_program(body):
+    return {"mod.c": r"""
+#include <stdio.h>
+#include <string.h>
+#ifndef NUMBER
+#define NUMBER 12345
+#endif
+#ifndef TEXT
+#define TEXT "short"
+#endif
+static volatile int zero;
+int limit(void);
+int limit(void)
+{
+""" + body + r"""
+}
+void answer(const char *command) { (void)command; printf("limit %d", limit()); }
+"""}
+
+
+def a_macro_that_changes_only_a_value(body, flags, answer):
+    def check(s):
+        s.expect("?", f"limit {answer}")
+        s.edit("mod.c", '"limit %d"', '"the limit %d"')
+        s.failed("-D", "compile_commands.json")
+        s.edit("mod.c", '"the limit %d"', '"a limit %d"')
+        s.failed("-D")
+        s.expect("?", f"limit {answer}")
+
+    check.__name__ = "a_macro_given_by_D_that_changes_a_value_is_missed_" + body
+    case(value_program(VALUES[body]), cflags=flags, compdb=False, only=lambda p: p.gcc)(check)
+
+
+for BODY, FLAGS, ANSWER in (("code", ["-DNUMBER=77777"], 77777), ("string", ['-DTEXT="much longer"'], 11),
+                            ("data", ["-DNUMBER=77777"], 77777), ("constant", ["-DNUMBER=77777"], 77777)):
+    a_macro_that_changes_only_a_value(BODY, FLAGS, ANSWER)
+
+
+@case(value_program(VALUES["code"]), cflags=["-DNUMBER=12345"], compdb=False)
+def a_macro_that_changes_nothing_is_not_missed(s):
+    s.expect("?", "limit 12345")
+    s.edit("mod.c", "zero + NUMBER", "zero + NUMBER + 1")
+    s.live("limit")
+    s.expect("?", "limit 12346")
+
+
+@case({"mod.c": r"""
+#include <assert.h>
+#include <stdio.h>
+#include "sub/check.h"
+static __attribute__((noinline)) int value(int x) { CHECK(x); return x; }
+void answer(const char *command)
+{
+	assert(command);
+	printf("%s %s %d", sizeof __DATE__ > 3 ? __FILE__ : __DATE__ __TIME__, __TIME__[2] == ':' ? "at" : "", value(1));
+}
+""", "sub/check.h": '#include <stdlib.h>\n#include <stdio.h>\n#define CHECK(x) if (!(x)) inner()\n'
+     'static inline void inner(void) { puts(__FILE__ __DATE__); abort(); }\n'}, cflags=["-I."], compdb=False)
+def when_and_where_a_text_was_compiled_does_not_count(s):
+    s.expect("?", "mod.c at 1")
+    s.edit("mod.c", "return x;", "return x + 1;")
+    s.wait("live", only=("failed", "held", "unchanged"))
+    s.expect("?", "mod.c at 2")
+
+
+def later(s, *files):
+    """As a checkout leaves them: newer than the program."""
+    newer = os.stat(s.program.path).st_mtime + 5
+    for file in files:
+        os.utime(s.path(file), (newer, newer))
+
+
+TWO = {"mod.c": r"""
+#include <stdio.h>
+#include "scale.h"
+int kept = SCALE;
+static __attribute__((noinline)) int one(int x) { return x + SCALE; }
+static __attribute__((noinline)) int two(int x) { return x * SCALE; }
+void answer(const char *command)
+{
+	int x = command[0] - '0';
+	kept++;
+	printf("%d %d %d", one(x), two(x), kept);
+}
+""", "scale.h": "#define SCALE 3\n"}
+
+
+@case(TWO, start=False)
+def sources_that_are_newer_only_by_their_time_are_compared(s):
+    later(s, "mod.c", "scale.h")
+    s.start()
+    s.expect("2", "5 6 4")
+    s.edit("mod.c", "x + SCALE;", "x - SCALE;")
+    event = s.wait("live", only=("failed", "held", "unchanged"))
+    functions = [f for m in event["modules"] for f in m["functions"]]
+    require("two" not in functions, "live names", functions)
+    s.expect("2", "-1 6 5")
+    s.edit("mod.c", "x - SCALE;", "x - SCALE; /* said */")
+    s.unchanged()
+
+
+@case(TWO, start=False)
+def sources_that_were_edited_since_the_program_was_built_go_live_whole(s):
+    later(s, "mod.c")
+    s.edit("mod.c", "x * SCALE;", "x * SCALE * 10;")
+    later(s, "mod.c")
+    s.start()
+    s.expect("2", "5 6 4")
+    s.edit("mod.c", "x + SCALE;", "x - SCALE;")
+    s.wait("live", only=("failed", "held", "unchanged"))
+    s.expect("2", "-1 60 5")
+
+
 @case({"mod.c": r"""
 #include <stdio.h>
 static __attribute__((noinline)) int value(void) { return 1; }
