@@ -498,13 +498,43 @@ hd_discover_command(hd_reloader *r, hd_copy *copy, GError **error)
 	return copy->command;
 }
 
+/* libtcc was told the old command. */
+static void
+forget_instant(hd_copy *copy)
+{
+	g_clear_pointer(&copy->instant, hd_instant_unit_free);
+	g_clear_pointer(&copy->reading, hd_reading_free);
+}
+
 void
 hd_discover_refuse(hd_copy *copy, char *why)
 {
 	set_command(copy, g_steal_pointer(&copy->command), why);
-	copy->ruled_out = true; /* libtcc was told the same */
-	g_clear_pointer(&copy->instant, hd_instant_unit_free);
-	g_clear_pointer(&copy->reading, hd_reading_free);
+	copy->ruled_out = true;
+	forget_instant(copy);
+}
+
+void
+hd_discover_extend(const hd_reloader *r, hd_copy *copy, const char *const *words)
+{
+	hd_command *command = look_for_command(r, copy, NULL);
+	if (!command)
+		return;
+	guint length = g_strv_length(command->argv);
+	command->argv = g_renew(char *, command->argv, length + g_strv_length((char **)words) + 1);
+	for (guint i = 0; words[i]; i++)
+		command->argv[length++] = g_strdup(words[i]);
+	command->argv[length] = NULL;
+	char *all = g_strjoinv(" ", (char **)words);
+	char *detail = g_strdup_printf("%s; with %s it gives the program's code",
+				       command->origin_detail ? command->origin_detail : "", all);
+	g_free(command->origin_detail);
+	command->origin_detail = detail;
+	g_free(all);
+	hd_command_free(copy->command);
+	copy->command = NULL;
+	set_command(copy, command, NULL);
+	forget_instant(copy);
 }
 
 void

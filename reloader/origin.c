@@ -317,11 +317,11 @@ typedef enum {
 	UNKNOWN, /* it gives other code, and another compiler or other options may be why */
 	SAME,
 	OTHER, /* it is another text, or macros were others */
-} origin;
+} likeness;
 
 /* *different: the first name that differs, a new string; NULL: none does. */
-static origin
-origin_of(const hd_copy *copy, GBytes *bytes, char **different)
+static likeness
+likeness_of(const hd_copy *copy, GBytes *bytes, char **different)
 {
 	const hd_unit *running = hd_image_unit_details(copy->home->image, copy->unit, NULL);
 	hd_unit *built = running ? hd_unit_read_object(bytes, NULL) : NULL;
@@ -370,24 +370,44 @@ is_known(const hd_reloader *r, const GPtrArray *files)
 	return true;
 }
 
+/* Macros that builds are often given and that most texts compile without. */
+static const char *const guesses[][3] = {{"-D_FORTIFY_SOURCE=2", NULL},
+					 {"-DNDEBUG", NULL},
+					 {"-DNDEBUG", "-D_FORTIFY_SOURCE=2", NULL},
+					 {"-D_FORTIFY_SOURCE=3", NULL}};
+
+static hd_origin
+reject(hd_reloader *r, hd_copy *copy, const char *different, char **why)
+{
+	if (copy->guess < G_N_ELEMENTS(guesses)) {
+		hd_discover_extend(r, copy, guesses[copy->guess++]);
+		copy->compared = false;
+		return HD_ORIGIN_CHANGED;
+	}
+	*why = g_strdup_printf("%s of the program is not what the text that it was built of gives: macros given by -D "
+			       "were others, which the debug information does not have, and a compile_commands.json "
+			       "would",
+			       different);
+	hd_discover_refuse(copy, g_strdup(*why));
+	return HD_ORIGIN_WRONG;
+}
+
 /* What is newer than the program only by its time can be compared with what runs as all other files are; what is
  * older, and gives other code, was compiled by another command. */
-char *
-hd_origin_decide(const hd_reloader *r, hd_copy *copy, const hd_build_result *proof)
+hd_origin
+hd_origin_decide(hd_reloader *r, hd_copy *copy, const hd_build_result *proof, char **why)
 {
-	char *different = NULL, *why = NULL;
+	char *different = NULL;
 	bool known = proof->ok && is_known(r, proof->dependencies);
-	origin found = known ? origin_of(copy, proof->object, &different) : UNKNOWN;
+	likeness found = known ? likeness_of(copy, proof->object, &different) : UNKNOWN;
+	hd_origin origin = HD_ORIGIN_TRUSTED;
 	copy->compared = true;
+	*why = NULL;
 	if (found == SAME)
 		copy->stale = false;
-	if (found == OTHER && !copy->stale && copy->command->origin == HD_COMMAND_DEBUG_INFO) {
-		why = g_strdup_printf("%s of the program is not what the text that it was built of gives by this "
-				      "command: macros given by -D were others, which the debug information does not "
-				      "have, and a compile_commands.json would (%s)",
-				      different, copy->command->origin_detail ? copy->command->origin_detail : "?");
-		hd_discover_refuse(copy, g_strdup(why));
-	}
+	if ((found == OTHER || (copy->guess && found == UNKNOWN)) && !copy->stale &&
+	    copy->command->origin == HD_COMMAND_DEBUG_INFO)
+		origin = reject(r, copy, different ? different : copy->module->name, why);
 	g_free(different);
-	return why;
+	return origin;
 }

@@ -88,6 +88,8 @@ typedef struct {
 void hd_discover_check(const hd_reloader *reloader, hd_command_check *checks, guint count);
 /* The command turned out not to be the one that built the copy; takes why. */
 void hd_discover_refuse(hd_copy *copy, char *why);
+/* It is what debug information says, and these words, NULL-terminated. */
+void hd_discover_extend(const hd_reloader *reloader, hd_copy *copy, const char *const *words);
 /* The content of files as they are now, for those not known yet. */
 void hd_discover_texts(hd_reloader *reloader, GPtrArray *files);
 
@@ -192,9 +194,14 @@ void hd_promote_held(hd_update *promotion, const hd_refusal *refusal);
 /* ---- origin.c: whether a text is what a unit was built of ---- */
 /* Compiles the text that we found by the copy's command as it stands. NULL: there is nothing to be proven. */
 hd_build *hd_origin_prove(hd_reloader *reloader, hd_copy *copy, bool background, hd_build_done *done, void *data);
-/* Compares what came of it with what runs, and lets the copy know. Why the command turned out to be a wrong one, a new
- * string; NULL: it did not. */
-char *hd_origin_decide(const hd_reloader *reloader, hd_copy *copy, const hd_build_result *proof);
+typedef enum {
+	HD_ORIGIN_TRUSTED, /* the command is right, or nothing speaks against it */
+	HD_ORIGIN_CHANGED, /* it is another one now, to be proven in its turn */
+	HD_ORIGIN_WRONG,   /* it is none any more */
+} hd_origin;
+
+/* Compares what came of it with what runs, and lets the copy know. *why is a new string where the command is wrong. */
+hd_origin hd_origin_decide(hd_reloader *reloader, hd_copy *copy, const hd_build_result *proof, char **why);
 
 /* ---- apply.c: from compiled objects to a verdict ---- */
 typedef enum {

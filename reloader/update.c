@@ -375,25 +375,34 @@ needs_base(const hd_copy *copy)
 	return copy->unit && (!copy->stale || !copy->compared) && !hd_copy_whole(copy);
 }
 
-static void
+/* false: the job is to be built anew, by another command. */
+static bool
 decide_origin(const hd_update *update, hd_job *job)
 {
-	char *why = hd_origin_decide(update->reloader, job->copy, job->proof);
-	if (!why)
-		return;
+	char *why = NULL;
+	hd_origin origin = hd_origin_decide(update->reloader, job->copy, job->proof, &why);
+	if (origin == HD_ORIGIN_TRUSTED)
+		return true;
 	job_reset(job);
-	job->result = no_command(job->copy, g_error_new_literal(HD_ERROR, HD_ERROR_UNSUPPORTED, why));
+	g_clear_pointer(&job->base, hd_build_result_free);
+	if (why)
+		job->result = no_command(job->copy, g_error_new_literal(HD_ERROR, HD_ERROR_UNSUPPORTED, why));
+	else
+		g_clear_pointer(&job->proof, hd_build_result_free);
 	g_free(why);
+	return origin == HD_ORIGIN_WRONG;
 }
 
-static void
+static bool
 decide_origins(hd_update *update)
 {
+	bool decided = true;
 	for (guint i = 0; i < update->jobs->len; i++) {
 		hd_job *job = g_ptr_array_index(update->jobs, i);
-		if (job->proof && !job->copy->compared && job->copy->command)
-			decide_origin(update, job);
+		if (job->proof && !job->copy->compared)
+			decided &= decide_origin(update, job);
 	}
+	return decided;
 }
 
 static void
@@ -427,8 +436,10 @@ hd_update_build(hd_update *update)
 	}
 	if (--update->running > 0)
 		return;
-	decide_origins(update);
-	hd_update_finish(update);
+	if (decide_origins(update))
+		hd_update_finish(update);
+	else
+		hd_update_build(update);
 }
 
 /* ---- what was saved ---- */

@@ -80,15 +80,30 @@ read_ahead(hd_warm *warm)
 		soon(warm);
 }
 
+static void prove(hd_warm *warm);
+
 static void
 was_proven(hd_build *build, hd_build_result *result, void *data)
 {
 	(void)build;
 	hd_warm *warm = data;
 	warm->proof = NULL;
-	g_free(hd_origin_decide(warm->reloader, warm->copy, result));
+	char *why = NULL;
+	hd_origin origin = hd_origin_decide(warm->reloader, warm->copy, result, &why);
+	g_free(why);
 	hd_build_result_free(result);
-	read_ahead(warm);
+	if (origin == HD_ORIGIN_CHANGED)
+		prove(warm);
+	else
+		read_ahead(warm);
+}
+
+static void
+prove(hd_warm *warm)
+{
+	warm->proof = hd_origin_prove(warm->reloader, warm->copy, true, was_proven, warm);
+	if (!warm->proof)
+		read_ahead(warm);
 }
 
 static gboolean
@@ -99,9 +114,7 @@ step(gpointer data)
 	if (!warm->copies->len)
 		return G_SOURCE_REMOVE;
 	warm->copy = g_ptr_array_remove_index(warm->copies, warm->copies->len - 1);
-	warm->proof = hd_origin_prove(warm->reloader, warm->copy, true, was_proven, warm);
-	if (!warm->proof)
-		read_ahead(warm);
+	prove(warm);
 	return G_SOURCE_REMOVE;
 }
 

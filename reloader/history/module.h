@@ -35,6 +35,7 @@ struct hd_copy {
 	GPtrArray *revisions;	   /* of hd_revision *, oldest first */
 	bool stale;		   /* its source is newer than the program: what runs is unknown */
 	bool compared;		   /* its text, as it was, has been compiled and compared with what runs */
+	guint guess;		   /* which macros its command was tried with so far */
 	hd_instant_unit *instant;  /* NULL until asked for, or when libtcc is ruled out */
 	bool ruled_out;		   /* libtcc cannot build it, however it is edited; the module says why */
 	hd_reading *reading;	   /* of the text that runs; NULL: to be read */

@@ -379,7 +379,7 @@ def a_command_that_lacks_a_macro_is_blamed_and_not_the_edit(s):
     s.edit("mod.c", "return NAME;", 'return NAME "!";')
     event = s.failed("NAME comes from the command line", "the compile command is not the right one")
     require("compile_commands.json" in event["diagnostics"][-1]["message"], "no remedy in", event)
-    require("not the right one" in s.stderr(), "not said:", s.stderr())
+    s.wait_until(lambda: "not the right one" in s.stderr(), "the dashboard's line does not say it")
     s.expect("?", "myself")
 
 
@@ -479,6 +479,35 @@ def a_macro_that_changes_nothing_is_not_missed(s):
     s.edit("mod.c", "zero + NUMBER", "zero + NUMBER + 1")
     s.live("limit")
     s.expect("?", "limit 12346")
+
+
+def a_macro_that_builds_are_often_given(name, flags):
+    def check(s):
+        s.expect("?", "1 of 2")
+        s.edit("mod.c", "%d of %d", "%d and %d")
+        s.live("answer")
+        s.expect("?", "1 and 2")
+        command = [m for m in json.loads(s.ctl("modules", "--json"))["modules"] if m["module"] == "mod.c"][0]["command"]
+        require(set(flags) <= set(command), "the command is", command)
+
+    check.__name__ = "a_macro_that_builds_are_often_given_is_found_out_" + name
+    case({"mod.c": r"""
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+static char where[30];
+void answer(const char *command)
+{
+	assert(command[0] != '!');
+	snprintf(where, sizeof where, "%d of %d", 1, 2);
+	printf("%s", where);
+}
+"""}, cflags=flags, compdb=False, only=lambda p: p.gcc and p.optimises)(check)
+
+
+a_macro_that_builds_are_often_given("fortify", ["-D_FORTIFY_SOURCE=2"])
+a_macro_that_builds_are_often_given("ndebug", ["-DNDEBUG"])
+a_macro_that_builds_are_often_given("both", ["-DNDEBUG", "-D_FORTIFY_SOURCE=2"])
 
 
 @case({"mod.c": r"""
