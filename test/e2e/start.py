@@ -274,19 +274,20 @@ static __attribute__((noinline)) int value(void) { return 1; }
 void answer(const char *command) { (void)command; printf("%d %s", value(), rows[0]); }
 """}, start=False)
 def sources_newer_than_the_program_can_be_edited(s):
+    s.edit("mod.c", '"%d %s"', '"%d: %s"')
     later = os.stat(s.program.path).st_mtime + 10
     os.utime(s.path("mod.c"), (later, later))
     s.start()
     s.expect("?", "1 first")
     s.edit("mod.c", "return 1;", "return 2;")
     s.live("answer", "value")
-    s.expect("?", "2 first")
+    s.expect("?", "2: first")
     s.undo()
     s.expect("?", "1 first")
     s.redo()
     s.edit("mod.c", "return 2;", "return 3;")
     s.live("value")
-    s.expect("?", "3 first")
+    s.expect("?", "3: first")
 
 
 @case(PROGRAM, start=False, once=True)
