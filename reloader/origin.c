@@ -20,7 +20,9 @@
 typedef struct {
 	hd_image *image;
 	const hd_object *object;
-	char *different; /* the first name that differs; NULL: none yet */
+	GHashTable *seen; /* set of atoms' indices + 1: constants that were compared */
+	char *different;  /* the first name that differs; NULL: none yet */
+	bool uncertain;	  /* something could not be compared */
 } comparison;
 
 /* ---- strings ---- */
@@ -54,9 +56,25 @@ base_name(const char *path)
 }
 
 static bool
+is_text(const char *bytes)
+{
+	while ((guchar)*bytes >= ' ')
+		bytes++;
+	return !*bytes;
+}
+
+/* __FILE__ is as the file was named then. */
+static bool
+name_one_source(const char *one, const char *other)
+{
+	const char *base = base_name(one);
+	return strchr(base, '.') && strcmp(base, base_name(other)) == 0 && is_text(one) && is_text(other);
+}
+
+static bool
 says_the_same(const char *one, const char *other)
 {
-	if (strcmp(base_name(one), base_name(other)) == 0)
+	if (name_one_source(one, other))
 		return true;
 	while (*one || *other) {
 		gsize date = date_at(one);
@@ -154,38 +172,47 @@ same_string(comparison *c, const hd_atom *atom, guint64 offset, guint64 address)
 	return same;
 }
 
-/* A number that code reads: as long as its alignment tells. */
+static bool same_bytes(comparison *c, const hd_atom *atom, guint64 offset, const guint8 *found, guint64 size,
+		       guint64 address);
+
+/* Constants lie beside each other in the image as in the object; one of a section that linkers merge is an atom of its
+ * own. */
 static bool
-same_number(comparison *c, const hd_atom *atom, guint64 offset, guint64 address)
+same_constant(comparison *c, guint index, guint64 address)
 {
-	guint8 found[16];
-	guint64 size = MIN(MIN(atom->size - offset, atom->alignment), sizeof found);
-	return !hd_image_bytes(c->image, address, size, found) || memcmp(found, atom->bytes + offset, size) == 0;
+	const hd_atom *atom = hd_object_atom(c->object, index);
+	if (!g_hash_table_add(c->seen, GUINT_TO_POINTER(index + 1)))
+		return true;
+	guint8 *found = g_malloc(atom->size + 1);
+	bool same = !hd_image_bytes(c->image, address, atom->size, found) ||
+		    same_bytes(c, atom, 0, found, atom->size, address);
+	g_free(found);
+	return same;
 }
 
-/* Whether what has no name, and is referred to, is the same. */
+/* Whether what is referred to is the same, where nothing else tells. */
 static bool
 same_target(comparison *c, const hd_reloc *reloc, const guint8 *field, guint64 place)
 {
 	const hd_atom *atom = reloc->atom == HD_NONE ? NULL : hd_object_atom(c->object, reloc->atom);
 	guint64 address = address_in(reloc, field, place), offset = (guint64)(reloc->addend + reloc->bias);
-	if (!atom || !atom->bytes || !address || offset >= atom->size || atom->n_relocs)
+	if (!atom || !atom->bytes || !address || offset >= atom->size)
 		return true;
 	if (atom->kind == HD_ATOM_STRING)
 		return same_string(c, atom, offset, address);
-	return atom->kind != HD_ATOM_CONST || atom->name || same_number(c, atom, offset, address);
+	bool own = atom->kind == HD_ATOM_CONST && (!atom->name || atom->binding == HD_BIND_LOCAL);
+	return !own || same_constant(c, reloc->atom, address - offset);
 }
 
 /* ---- functions and data ---- */
 
-/* Bytes of an atom from `offset` on against those that the image has for `address`. */
+/* Of `size` bytes of the atom from `offset` on, those that the linker writes; owned by the caller. false: what one of
+ * them leads to differs. */
 static bool
-same_bytes(comparison *c, const hd_atom *atom, guint64 offset, const guint8 *found, guint64 size, guint64 address)
+mask_of(comparison *c, const hd_atom *atom, guint64 offset, const guint8 *found, guint64 size, guint64 address,
+	guint8 *mask)
 {
-	guint8 *wanted = g_malloc0(size + 1), *mask = g_malloc0(size + 1);
 	bool same = true;
-	if (atom->bytes)
-		memcpy(wanted, atom->bytes + offset, size);
 	for (guint i = 0; i < atom->n_relocs && same; i++) {
 		const hd_reloc *reloc = &atom->relocs[i];
 		gint64 before, after, at = (gint64)(reloc->offset - offset);
@@ -195,8 +222,45 @@ same_bytes(comparison *c, const hd_atom *atom, guint64 offset, const guint8 *fou
 		memset(mask + MAX(at - before, 0), 1, (gsize)(at + after - MAX(at - before, 0)));
 		same = same_target(c, reloc, found + at, address + (guint64)at);
 	}
-	for (guint64 i = 0; i < size && same; i++)
-		same = mask[i] || wanted[i] == found[i];
+	return same;
+}
+
+/* The strings around a byte that differs. Where one is longer, nothing behind it is at the same place. *end: the first
+ * byte behind them. */
+static bool
+same_text_around(comparison *c, const char *wanted, const char *found, guint64 at, guint64 size, guint64 *end)
+{
+	guint64 start = at;
+	while (start && wanted[start - 1] && found[start - 1])
+		start--;
+	char *one = g_strndup(wanted + start, size - start), *other = g_strndup(found + start, size - start);
+	gsize length = strlen(one);
+	bool same = says_the_same(one, other);
+	*end = start + length;
+	if (length != strlen(other)) {
+		c->uncertain = true;
+		*end = size;
+	}
+	g_free(one);
+	g_free(other);
+	return same;
+}
+
+/* Bytes of an atom from `offset` on against those that the image has for `address`. */
+static bool
+same_bytes(comparison *c, const hd_atom *atom, guint64 offset, const guint8 *found, guint64 size, guint64 address)
+{
+	guint8 *wanted = g_malloc0(size + 1), *mask = g_malloc0(size + 1);
+	if (atom->bytes)
+		memcpy(wanted, atom->bytes + offset, size);
+	bool same = mask_of(c, atom, offset, found, size, address, mask);
+	for (guint64 at = 0; at < size && same;) {
+		if (mask[at] || wanted[at] == found[at])
+			at++;
+		else
+			same = atom->kind != HD_ATOM_CODE &&
+			       same_text_around(c, (const char *)wanted, (const char *)found, at, size, &at);
+	}
 	g_free(wanted);
 	g_free(mask);
 	return same;
@@ -329,11 +393,12 @@ likeness_of(const hd_copy *copy, GBytes *bytes, char **different)
 	bool decides = false;
 	*different = NULL;
 	if (object) {
-		comparison c = {copy->home->image, object, NULL};
+		comparison c = {copy->home->image, object, g_hash_table_new(NULL, NULL), NULL, false};
 		compare_functions(&c, copy->unit);
 		compare_variables(&c, running, built);
 		*different = c.different;
-		decides = !c.different || same_compiler(hd_unit_producer(built), copy->unit->producer);
+		decides = c.different ? same_compiler(hd_unit_producer(built), copy->unit->producer) : !c.uncertain;
+		g_hash_table_unref(c.seen);
 		hd_object_unref(object);
 	}
 	if (built)
