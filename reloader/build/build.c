@@ -360,7 +360,7 @@ key_of(const hd_build *build)
 {
 	char *words = g_strjoinv("\n", build->command->argv);
 	char *key = g_strdup_printf("%p\n%d%d\n%s\n%s", (const void *)build->compiler, build->debug_name != NULL,
-				    build->plain, build->command->directory, words);
+				    build->as_it_stands, build->command->directory, words);
 	g_free(words);
 	return key;
 }

@@ -246,7 +246,7 @@ map_at_start(mapping *m)
 	GArray *maps = hd_maps_read(m->target->pid, &m->error);
 	if (!maps)
 		return;
-	hd_thread thread = {.pid = m->target->pid, .tid = m->target->pid, .state = HD_THREAD_STOPPED, .as_it_stands = true};
+	hd_thread thread = {.pid = m->target->pid, .tid = m->target->pid, .state = HD_THREAD_STOPPED, .plain = true};
 	m->arena->address = choose_place(m, maps);
 	g_array_free(maps, true);
 	if (!m->arena->address)

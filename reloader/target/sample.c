@@ -206,7 +206,7 @@ sample_thread(sampling *s, pid_t pid, pid_t tid)
 	}
 	thread.state = HD_THREAD_STOPPED;
 	thread.signal = status >> 16 == 0 ? WSTOPSIG(status) : 0;
-	thread.as_it_stands = status >> 16 == PTRACE_EVENT_STOP && WSTOPSIG(status) == SIGTRAP;
+	thread.plain = status >> 16 == PTRACE_EVENT_STOP && WSTOPSIG(status) == SIGTRAP;
 	if (ptrace(PTRACE_GETREGS, tid, 0, &thread.regs) == 0) {
 		g_ptr_array_add(s->samples, hd_sample_take(s->target, &thread));
 		hd_thread_hide_interrupt(&thread);

@@ -422,7 +422,7 @@ settle_at_main(hd_target *target, const hd_target_options *options, guint8 byte,
 {
 	bool good = false;
 	hd_inject inject;
-	hd_thread thread = {.pid = target->pid, .tid = target->pid, .state = HD_THREAD_STOPPED, .as_it_stands = true};
+	hd_thread thread = {.pid = target->pid, .tid = target->pid, .state = HD_THREAD_STOPPED, .plain = true};
 	GArray *maps = hd_maps_read(target->pid, error);
 	if (!maps)
 		return false;
