@@ -435,6 +435,19 @@ is_known(const hd_reloader *r, const GPtrArray *files)
 	return true;
 }
 
+void
+hd_origin_recognise(const hd_reloader *r, hd_copy *copy, const hd_build_result *base)
+{
+	char *different = NULL;
+	if (!copy->unit || copy->compared || !base->ok || !is_known(r, base->dependencies))
+		return;
+	if (likeness_of(copy, base->object, &different) == SAME) {
+		copy->compared = true;
+		copy->stale = false;
+	}
+	g_free(different);
+}
+
 /* Macros that builds are often given and that most texts compile without. */
 static const char *const guesses[][3] = {{"-D_FORTIFY_SOURCE=2", NULL},
 					 {"-DNDEBUG", NULL},

@@ -194,6 +194,10 @@ void hd_promote_held(hd_update *promotion, const hd_refusal *refusal);
 /* ---- origin.c: whether a text is what a unit was built of ---- */
 /* Compiles the text that we found by the copy's command as it stands. NULL: there is nothing to be proven. */
 hd_build *hd_origin_prove(hd_reloader *reloader, hd_copy *copy, bool background, hd_build_done *done, void *data);
+/* What was built to be compared with may show it too, which saves a compilation: its added options change little of
+ * what is not optimised. */
+void hd_origin_recognise(const hd_reloader *reloader, hd_copy *copy, const hd_build_result *base);
+
 typedef enum {
 	HD_ORIGIN_TRUSTED, /* the command is right, or nothing speaks against it */
 	HD_ORIGIN_CHANGED, /* it is another one now, to be proven in its turn */

@@ -13,6 +13,8 @@
 #define RETRY_MS 250
 #define LOOK_MS 20
 
+#define PROOFS_MOST 8
+
 /* Back to where nothing of the saved text was built; what it is compared with stays. */
 static void
 job_reset(hd_job *job)
@@ -405,6 +407,28 @@ decide_origins(hd_update *update)
 	return decided;
 }
 
+static guint
+count_proofs(const hd_update *update)
+{
+	guint count = 0;
+	for (guint i = 0; i < update->jobs->len; i++) {
+		const hd_job *job = g_ptr_array_index(update->jobs, i);
+		count += job->proof || job->proof_build;
+	}
+	return count;
+}
+
+/* A proof is one more compilation. The first few begin at once; where many units are built (a header's dependents),
+ * the others wait for what they are compared with, which may do. Macros are the same all over a project, mostly: what
+ * is not stale is not proven without end. */
+static bool
+begins_proof(const hd_update *update, const hd_job *job)
+{
+	guint count = count_proofs(update);
+	return count < g_get_num_processors() ||
+	       ((job->base || !needs_base(job->copy)) && (job->copy->stale || count < PROOFS_MOST));
+}
+
 static void
 start_copy(hd_update *update, hd_copy *copy)
 {
@@ -412,7 +436,9 @@ start_copy(hd_update *update, hd_copy *copy)
 	if (!concerned && !hd_update_may_concern(update, copy))
 		return;
 	hd_job *job = hd_update_job(update, copy);
-	if (concerned && !job->proof && !job->proof_build)
+	if (job->base)
+		hd_origin_recognise(update->reloader, copy, job->base);
+	if (concerned && !job->proof && !job->proof_build && begins_proof(update, job))
 		start_proof(update, job);
 	if (!job->base && !job->base_build && (needs_base(copy) || !concerned))
 		start_base(update, job);

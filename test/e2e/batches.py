@@ -18,7 +18,7 @@ for word; do
 	-fdebug-prefix-map=*/v[0-9]*/*.c) saved=${word##*/} ;;
 	esac
 done
-[ "$saved" ] || exec gcc "$@"
+[ "$saved" ] || { case "$*" in *" -c "*) echo "plain x $$" >> "$here/log" ;; esac; exec gcc "$@"; }
 echo "start $saved $$" >> "$here/log"
 [ -p "$here/hold.$saved" ] && read -r gone < "$here/hold.$saved"
 gcc "$@"
@@ -73,6 +73,10 @@ class Compilations:
     def lines(self):
         return [tuple(line.split()) for line in self.s.read("log").splitlines()]
 
+    def plain(self):
+        """Of texts that were not saved: to be compared with what was, or with what runs."""
+        return [line for line in self.lines() if line[0] == "plain"]
+
     def started(self, name):
         """Process numbers of its compilers."""
         return [int(pid) for word, source, pid in self.lines() if word == "start" and source == name]
@@ -81,7 +85,7 @@ class Compilations:
         return [int(pid) for word, source, pid in self.lines() if word == "end" and source == name]
 
     def counts(self):
-        return {name: len(self.started(name)) for name in sorted({source for _, source, _ in self.lines()})}
+        return {name: len(self.started(name)) for name in sorted({source for word, source, _ in self.lines() if word == "start"})}
 
     def hold(self, name, where="hold"):
         os.mkfifo(self.s.path(f"{where}.{name}"))
@@ -269,6 +273,34 @@ def a_header_saved_while_another_file_is_built_is_not_mixed_in(s):
     s.ctl("resume")
     s.live("a", "b", "c", modules=["a.c", "b.c", "c.c"])
     s.expect("?", "150 50 50 1")
+
+
+MANY = {"main.c": MAIN, "common.h": "#define COMMON 1\n", "answer.c": r"""
+#include <stdio.h>
+
+""" + "".join(f"int u{n}(int x);\n" for n in range(12)) + r"""
+void
+answer(const char *command)
+{
+	(void)command;
+	printf("%d", """ + " + ".join(f"u{n}(0)" for n in range(12)) + r""");
+}
+""", **{f"u{n}.c": UNIT.replace("NAME", f"u{n}") + f"\nint v{n}(void) {{ return {n}; }}\n" for n in range(12)}}
+
+
+@case(MANY, **OPTIONS)
+def sources_that_a_checkout_touched_are_compared_with_few_compilations_more(s):
+    later = os.stat(s.program.path).st_mtime + 5
+    for file in MANY:
+        os.utime(s.path(file), (later, later))
+    built = Compilations(s)
+    s.start()
+    s.expect("?", "12")
+    s.edit("common.h", "COMMON 1", "COMMON 2")
+    s.live(*(f"u{n}" for n in range(12)))  # and no v
+    s.expect("?", "24")
+    proofs = len(built.plain()) - 12
+    require(0 <= proofs <= max(os.cpu_count(), 2), "compiled without need:", built.plain())
 
 
 if __name__ == "__main__":
