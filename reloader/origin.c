@@ -419,6 +419,7 @@ hd_origin_prove(hd_reloader *r, hd_copy *copy, bool background, hd_build_done *d
 		.command = command,
 		.texts = g_hash_table_size(r->originals) ? r->originals : NULL,
 		.tree = r->texts,
+		.older = r->originals,
 		.background = background,
 		.as_it_stands = true,
 	};

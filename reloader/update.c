@@ -264,6 +264,7 @@ start_base(hd_update *update, hd_job *job)
 		.command = command,
 		.texts = g_hash_table_size(r->originals) ? r->originals : NULL,
 		.tree = r->texts,
+		.older = r->originals,
 		.background = update->kind == HD_UPDATE_PROMOTION,
 	};
 	update->running++;

@@ -63,6 +63,7 @@ struct hd_build {
 	const hd_compiler *compiler;
 	GHashTable *texts; /* to be laid over; NULL: none */
 	GHashTable *tree;  /* borrowed; NULL: none */
+	GHashTable *older; /* the same */
 	char *key;	   /* of what is kept */
 	char *debug_name;
 	bool background, suspended, as_it_stands;
@@ -327,6 +328,14 @@ is_laid(const hd_build *build, const char *path)
 	return build->texts && g_hash_table_contains(build->texts, path);
 }
 
+/* What a file that is not laid over is to say; NULL: not known. */
+static GBytes *
+text_in_tree(const hd_build *build, const char *path)
+{
+	GBytes *text = build->older ? g_hash_table_lookup(build->older, path) : NULL;
+	return text || !build->tree ? text : g_hash_table_lookup(build->tree, path);
+}
+
 /* Files that were read from disk, and may not have said what they were to say, are laid over the next time. */
 static bool
 lay_strays(hd_build *build, const GPtrArray *files)
@@ -334,7 +343,7 @@ lay_strays(hd_build *build, const GPtrArray *files)
 	bool found = false;
 	for (guint i = 0; build->tree && i < files->len; i++) {
 		const char *path = g_ptr_array_index(files, i);
-		GBytes *text = is_laid(build, path) ? NULL : g_hash_table_lookup(build->tree, path);
+		GBytes *text = is_laid(build, path) ? NULL : text_in_tree(build, path);
 		if (!text || hd_checks_stood(build->builder->checks, path, text, build->begun))
 			continue;
 		if (!build->texts)
@@ -351,7 +360,7 @@ text_for(const char *path, void *data)
 {
 	const hd_build *build = data;
 	GBytes *text = build->texts ? g_hash_table_lookup(build->texts, path) : NULL;
-	return text || is_laid(build, path) || !build->tree ? text : g_hash_table_lookup(build->tree, path);
+	return text || is_laid(build, path) ? text : text_in_tree(build, path);
 }
 
 /* All that a build comes of, but for the files that it reads. A compiler that was replaced is another one. */
@@ -644,6 +653,7 @@ hd_build_start(hd_builder *builder, const hd_build_request *request, hd_build_do
 	if (request->texts && g_hash_table_size(request->texts) > 0)
 		build->texts = hd_build_texts_copy(request->texts);
 	build->tree = request->tree;
+	build->older = request->older;
 	build->debug_name = g_strdup(request->debug_name);
 	build->background = request->background;
 	build->as_it_stands = request->as_it_stands;

@@ -55,6 +55,7 @@ typedef struct {
 			      Copied. */
 	GHashTable *tree;  /* char *path -> GBytes *: what any other file is to say. Borrowed until the callback has
 			      returned, and may change until then. NULL: whatever is on disk. */
+	GHashTable *older; /* the same, for a build of what files said before: comes first. NULL: none */
 	const char *debug_name; /* name for the source in the debug information; NULL: its own */
 	bool background;	/* lowest priority */
 	bool as_it_stands;	/* without the options that hotdev adds to be able to compare and link */

@@ -18,7 +18,11 @@ for word; do
 	-fdebug-prefix-map=*/v[0-9]*/*.c) saved=${word##*/} ;;
 	esac
 done
-[ "$saved" ] || { case "$*" in *" -c "*) echo "plain x $$" >> "$here/log" ;; esac; exec gcc "$@"; }
+if ! [ "$saved" ]; then
+	case "$*" in *" -c "*) echo "plain x $$" >> "$here/log" ;; esac
+	case "$*" in *d.c*) [ -p "$here/plain.d.c" ] && { : > "$here/d-is-built"; read -r gone < "$here/plain.d.c"; } ;; esac
+	exec gcc "$@"
+fi
 echo "start $saved $$" >> "$here/log"
 [ -p "$here/hold.$saved" ] && read -r gone < "$here/hold.$saved"
 gcc "$@"
@@ -273,6 +277,33 @@ def a_header_saved_while_another_file_is_built_is_not_mixed_in(s):
     s.ctl("resume")
     s.live("a", "b", "c", modules=["a.c", "b.c", "c.c"])
     s.expect("?", "150 50 50 1")
+
+
+@case(FILES, **OPTIONS)
+def a_file_saved_while_it_is_built_as_it_was_is_compared_with_that(s):
+    """A header's dependents are not known yet: every file is built as it was, to find them."""
+    built = begin(s)
+    built.hold("d.c", "plain")
+    s.edit("common.h", "COMMON 1", "COMMON 10")
+    s.wait_until(lambda: os.path.exists(s.path("d-is-built")), "d.c is not built as it was")
+    s.edit("d.c", "x + 0", "x + 7")
+    s.wait("saved", where=lambda e: e["files"] == ["d.c"])
+    built.release("d.c", "plain")
+    s.live("a", "b", "c", "d", modules=["a.c", "b.c", "c.c", "d.c"])
+    s.expect("?", "10 10 10 8")
+
+
+@case(FILES, hotdev=["--compiler", "auto"])
+def the_last_of_many_saves_wins_with_two_compilers(s):
+    for value in range(2, 30):
+        s.save("common.h", f"#define COMMON {value}\n", how="atomic" if value % 2 else "in place")
+        s.save("d.c", FILES["d.c"].replace("x + 0", f"x + {value}"))
+        if value % 3 == 0:
+            s.save("a.c", FILES["a.c"].replace("x + 0", f"x + {value}"))
+    s.ctl("wait", "--timeout", "200", "live")
+    s.expect("?", "56 29 29 30")
+    s.ctl("wait", "--timeout", "200", "idle")
+    s.expect("?", "56 29 29 30")
 
 
 MANY = {"main.c": MAIN, "common.h": "#define COMMON 1\n", "answer.c": r"""
