@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define MOST_OBJECTS 4096
+#define MOST_SEGMENTS 128 /* of one object; linkers make about a dozen */
 
 static void
 free_object(void *data)
@@ -40,8 +41,11 @@ describe(pid_t pid, const GArray *maps, guint64 bias, guint64 inside)
 			first = other;
 	}
 	Elf64_Ehdr header;
+	Elf64_Phdr segments[MOST_SEGMENTS];
 	if (!first || !hd_memory_read(pid, first->start, &header, sizeof header) ||
-	    memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof(Elf64_Phdr))
+	    memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof(Elf64_Phdr) ||
+	    header.e_phnum > MOST_SEGMENTS ||
+	    !hd_memory_read(pid, first->start + header.e_phoff, segments, header.e_phnum * sizeof segments[0]))
 		return NULL;
 	hd_target_object *object = g_new0(hd_target_object, 1);
 	object->path = g_strdup(map->path);
@@ -50,13 +54,11 @@ describe(pid_t pid, const GArray *maps, guint64 bias, guint64 inside)
 	object->inode = map->inode;
 	object->low = G_MAXUINT64;
 	for (unsigned i = 0; i < header.e_phnum; i++) {
-		Elf64_Phdr segment;
-		if (!hd_memory_read(pid, first->start + header.e_phoff + i * sizeof segment, &segment,
-				    sizeof segment) ||
-		    segment.p_type != PT_LOAD)
+		const Elf64_Phdr *segment = &segments[i];
+		if (segment->p_type != PT_LOAD)
 			continue;
-		object->low = MIN(object->low, bias + (segment.p_vaddr & ~(guint64)(HD_PAGE - 1)));
-		object->high = MAX(object->high, bias + segment.p_vaddr + segment.p_memsz);
+		object->low = MIN(object->low, bias + (segment->p_vaddr & ~(guint64)(HD_PAGE - 1)));
+		object->high = MAX(object->high, bias + segment->p_vaddr + segment->p_memsz);
 	}
 	if (object->low < object->high)
 		return object;
