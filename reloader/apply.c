@@ -634,11 +634,12 @@ record(hd_update *update, const hd_commit_result *result, gint64 linking_ns)
 	event->processes = result->processes;
 	event->threads = result->threads;
 	event->save_to_live_ms = ms;
-	event->compile_ms = (double)(update->built_ns - update->begun_ns) / 1e6;
+	event->compile_ms = (double)(update->built_ns - update->begun_ns + update->ahead_ns) / 1e6;
 	event->link_ms = (double)(result->live_ns - linking_ns - result->pause_ns) / 1e6;
 	event->pause_us = (double)result->pause_ns / 1e3;
 	write_perf_map(update);
 	nothing_pends(r);
+	hd_draft_drop(r);
 	hd_tier_settle(update);
 	hd_census_settle(update->census_types);
 	if (transaction)

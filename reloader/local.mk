@@ -3,8 +3,10 @@ noinst_LIBRARIES += reloader/libreloader.a
 reloader_libreloader_a_SOURCES = \
 	reloader/adopt.c \
 	reloader/apply.c \
+	reloader/attempt.c \
 	reloader/census.c \
 	reloader/discover.c \
+	reloader/draft.c \
 	reloader/examine.c \
 	reloader/join.c \
 	reloader/judge.c \

@@ -10,6 +10,7 @@
 
 typedef struct hd_update hd_update;
 typedef struct hd_attempt hd_attempt;
+typedef struct hd_draft hd_draft;
 typedef struct hd_pins hd_pins;
 typedef struct hd_warm hd_warm;
 typedef struct hd_census hd_census;
@@ -41,6 +42,7 @@ struct hd_reloader {
 	hd_update *promotion; /* beside it; NULL: none */
 	hd_instant *instant;  /* NULL: libtcc is not to be used */
 	hd_warm *warm;	      /* NULL: nothing is read ahead */
+	hd_draft *draft;      /* NULL: none */
 	GHashTable *said;     /* set of char *: why libtcc was ruled out, told to the user once */
 	GPtrArray *waits;
 	guint next_wait;
@@ -111,7 +113,8 @@ typedef struct {
 	hd_plan *plan;
 	hd_linked *linked;
 	guint64 jit, jit_image;
-	bool joins; /* it was not in the program before */
+	bool joins;	/* it was not in the program before */
+	bool by_libtcc; /* it has libtcc's object, or needs none: what runs says the same */
 } hd_job;
 
 typedef enum {
@@ -128,8 +131,9 @@ struct hd_update {
 	GPtrArray *jobs;  /* of hd_job * */
 	guint running;	  /* builds not finished yet */
 	gint64 written_ns, begun_ns, built_ns;
-	bool warned;   /* said already that ptrace is denied */
-	bool reshapes; /* some type or variable changes its shape, and can be migrated as far as types tell */
+	gint64 ahead_ns; /* how long libtcc worked for it before it began */
+	bool warned;	 /* said already that ptrace is denied */
+	bool reshapes;	 /* some type or variable changes its shape, and can be migrated as far as types tell */
 	GPtrArray *changed_types; /* of hd_changed_type *; NULL: none */
 	GHashTable *moved;	  /* set of names: globals that get new room; NULL: none */
 	GPtrArray *census_types;  /* of hd_census_type *; NULL: none */
@@ -154,20 +158,72 @@ bool hd_update_may_concern(const hd_update *update, const hd_copy *copy);
 void hd_update_number(hd_update *update, hd_job *job);
 /* Lets the program's own compiler build. */
 void hd_update_build(hd_update *update);
-/* The text of the job's version has a name of its own in debug information; new string, NULL: its real one. */
-char *hd_update_keep_text(hd_update *update, const hd_job *job);
+/* A version's text has a name of its own in debug information, and is readable there; new string, NULL: its real one.
+ */
+char *hd_reloader_keep_text(const hd_reloader *reloader, const hd_module *module, int version, GBytes *text);
 /* Everything is built. */
 void hd_update_finish(hd_update *update);
 
-/* ---- tier.c: by libtcc, where it can ---- */
-/* false: libtcc is not to be tried. Else the update is finished, or built otherwise, when it has answered. */
-bool hd_tier_begin(hd_update *update);
+/* ---- attempt.c: libtcc's build of one copy's text ---- */
+typedef enum {
+	HD_ATTEMPT_UNDER_WAY,
+	HD_ATTEMPT_COMPILED,	 /* there is an object */
+	HD_ATTEMPT_SAME,	 /* libtcc sees no difference to what runs */
+	HD_ATTEMPT_DECLINED,	 /* the text is not libtcc's to compile */
+	HD_ATTEMPT_NOT_COMPILED, /* libtcc has not taken the part that was its to compile */
+	HD_ATTEMPT_UNREADABLE,	 /* libtcc cannot read what runs */
+	HD_ATTEMPT_STOPPED,
+} hd_attempt_state;
+
+typedef void hd_attempt_ended(hd_attempt *attempt, void *data);
+
+struct hd_attempt {
+	hd_reloader *reloader;
+	hd_copy *copy;
+	GBytes *text; /* that was saved */
+	hd_attempt_state state;
+	hd_attempt_ended *ended; /* when the state leaves UNDER_WAY; may free the attempt; NULL: nobody waits yet */
+	void *data;
+	hd_instant_task *task;	   /* the step under way; NULL: none */
+	hd_reading *running, *now; /* of the text that runs, and of the one that was saved */
+	hd_delta *delta;	   /* between them */
+	GBytes *described;	   /* what libtcc wrote, with debug information */
+	hd_object *object;	   /* the same */
+	hd_unit *unit;		   /* its debug information; NULL: none could be made */
+	char *why;		   /* there is none */
+	gint64 begun_ns, ended_ns;
+};
+
+/* Begins; the text is referenced. Only where hd_tier_may_draft, or the tier, says that it can be. */
+hd_attempt *hd_attempt_new(hd_reloader *reloader, hd_copy *copy, GBytes *text);
 void hd_attempt_free(hd_attempt *attempt);
+/* What was read stays. */
+void hd_attempt_stop(hd_attempt *attempt);
 /* Names of the functions that the edit changed (NULL: not known); and of those that must be new with them. */
 GHashTable *hd_attempt_changed(const hd_attempt *attempt);
 GHashTable *hd_attempt_placed(const hd_attempt *attempt);
 /* Names of static constants with another value. */
 GHashTable *hd_attempt_constants(const hd_attempt *attempt);
+/* Clang fits static functions to their callers in every version, the calling convention included. */
+bool hd_attempt_fits_always(const hd_attempt *attempt);
+/* The copy's text that runs, as far as is known; borrowed, NULL: it is not known. */
+GBytes *hd_attempt_running_text(const hd_reloader *reloader, const hd_copy *copy);
+hd_instant_task *hd_attempt_read_running(hd_reloader *reloader, hd_copy *copy, hd_instant_read_done *done, void *data);
+void hd_attempt_watch_headers(hd_reloader *reloader, const hd_copy *copy, const hd_reading *reading);
+
+/* ---- draft.c: what was saved is compiled before it has settled ---- */
+/* Takes nothing; the watcher's EARLY message. */
+void hd_draft_begin(hd_reloader *reloader, const hd_watch_message *early);
+/* The attempt begun at the text that the update has for the copy; the caller's. NULL: there is none. */
+hd_attempt *hd_draft_take(const hd_update *update, const hd_copy *copy);
+/* Also whenever something else runs than when the draft began. There need not be one. */
+void hd_draft_drop(hd_reloader *reloader);
+
+/* ---- tier.c: by libtcc, where it can ---- */
+/* false: libtcc is not to be tried. Else the update is finished, or built otherwise, when it has answered. */
+bool hd_tier_begin(hd_update *update);
+/* Whether an update of the copy alone would be tried. */
+bool hd_tier_may_draft(hd_reloader *reloader, hd_copy *copy);
 /* What libtcc built is refused: the program's own compiler takes over. */
 void hd_tier_abandon(hd_update *update, const char *why);
 /* The update is live, or says what runs: what its attempts have read is what runs. */

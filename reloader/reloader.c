@@ -170,7 +170,9 @@ watcher_ready(gint fd, GIOCondition condition, gpointer data)
 			g_queue_push_tail(r->batches, message);
 			continue;
 		}
-		if (message->kind == HD_WATCH_BARRIER)
+		if (message->kind == HD_WATCH_EARLY)
+			hd_draft_begin(r, message);
+		else if (message->kind == HD_WATCH_BARRIER)
 			barrier_reached(r, message->barrier);
 		else if (message->kind == HD_WATCH_WARNING)
 			hd_reloader_warn(r, message->code, NULL, "%s", message->message);
@@ -323,6 +325,7 @@ drop_target(hd_reloader *r)
 {
 	g_clear_pointer(&r->update, hd_update_free);
 	hd_promote_cancel(r);
+	hd_draft_drop(r);
 	hd_warm_end(r);
 	hd_purge_cancel(r);
 	hd_adopt_cancel(r);

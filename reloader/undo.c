@@ -183,6 +183,7 @@ hd_undo_last(hd_reloader *r, const char *name, bool again, GError **error)
 	if (!find(r, name, again, &transaction, error))
 		return false;
 	hd_promote_cancel(r);
+	hd_draft_drop(r);
 	gint64 asked_ns = hd_now_ns();
 	undoing work = {.commit = hd_commit_new()};
 	hd_reshaping_begin(&work.reshaping, !again);

@@ -95,11 +95,9 @@ hd_reloader_real_position(const hd_reloader *r, hd_position *position)
 
 /* It stays readable for gdb under that name. */
 char *
-hd_update_keep_text(hd_update *update, const hd_job *job)
+hd_reloader_keep_text(const hd_reloader *r, const hd_module *module, int version, GBytes *text)
 {
-	hd_reloader *r = update->reloader;
-	GBytes *text = g_hash_table_lookup(r->texts, job->copy->module->path);
-	char *path = hd_reloader_version_path(r, job->copy->module, job->version);
+	char *path = hd_reloader_version_path(r, module, version);
 	char *folder = g_path_get_dirname(path);
 	bool kept = text && g_mkdir_with_parents(folder, 0700) == 0 &&
 		    g_file_set_contents(path, g_bytes_get_data(text, NULL), (gssize)g_bytes_get_size(text), NULL);
@@ -307,7 +305,8 @@ start_build(hd_update *update, hd_job *job)
 		return;
 	}
 	bool promotes = update->kind == HD_UPDATE_PROMOTION;
-	char *debug_name = hd_update_keep_text(update, job);
+	const hd_module *module = job->copy->module;
+	char *debug_name = hd_reloader_keep_text(r, module, job->version, g_hash_table_lookup(r->texts, module->path));
 	job->laid = texts_of(update);
 	hd_build_request request = {.command = command,
 				    .texts = job->laid,
@@ -708,6 +707,7 @@ hd_update_take(hd_reloader *r, hd_watch_message *batch)
 	look_for_plugins(r);
 	hd_join_candidates(update);
 	begin_build(update);
+	hd_draft_drop(r);
 	/* While it is built: who has called exec since the last look gets what this save makes live with all others. */
 	hd_target_look(r->target);
 	hd_adopt_newcomers(r);

@@ -135,7 +135,7 @@ static char *
 reason_of(const hd_tcc_answer *answer)
 {
 	if (answer->lost)
-		return g_strdup("libtcc crashed, or took too long");
+		return g_strdup(HD_INSTANT_LOST);
 	const char *error = strstr(answer->messages, "error:");
 	const char *line = error;
 	while (line && line > answer->messages && line[-1] != '\n')

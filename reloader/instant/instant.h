@@ -27,6 +27,9 @@ hd_instant_unit *hd_instant_unit_new(hd_instant *instant, const hd_command *comm
 /* No task of it may be under way. */
 void hd_instant_unit_free(hd_instant_unit *unit);
 
+/* The reason that tells nothing of the text. */
+#define HD_INSTANT_LOST "libtcc crashed, or took too long"
+
 /* Called once, from the main context, unless the task was cancelled. reading
  * (the callee's) is NULL where `why` says why not. */
 typedef void hd_instant_read_done(hd_reading *reading, const char *why, void *data);

@@ -180,6 +180,96 @@ def what_is_taken_back_in_a_header_leaves_the_background_build_to_come(s):
     s.expect("d", "102 6")
 
 
+# ---- what is compiled before it has settled
+
+SETTLING = (*ALONE, "--settle", "2000")
+
+
+def builder(s):
+    """The process that holds libtcc."""
+    for child in s.descendants():
+        with open(f"/proc/{child}/comm", encoding="utf-8") as name:
+            if name.read().strip() == "hotdev-tcc":
+                return child
+    raise AssertionError("libtcc has no process")
+
+
+def start_with_scratch(s):
+    """Starts; hotdev's own files are beside the program's."""
+    s.environment["XDG_RUNTIME_DIR"] = os.path.dirname(s.cwd)
+    s.start()
+
+
+def compiled_ahead(s, version, text):
+    """Waits for the text that debug information of a coming version names: it is kept when libtcc is done."""
+    def kept():
+        for folder, _, files in os.walk(os.path.dirname(s.cwd)):
+            if folder.endswith(f"/v{version}") and "mod.c" in files:
+                with open(os.path.join(folder, "mod.c"), encoding="utf-8") as file:
+                    return text in file.read()
+        return False
+    s.wait_until(kept, f"{text!r} was not compiled ahead")
+    require(len(s.events("saved")) == version - 1, "it has settled before it was compiled:", s.events("saved"))
+
+
+@case(STATE, hotdev=SETTLING, start=False)
+def a_source_that_settles_is_compiled_meanwhile(s):
+    start_with_scratch(s)
+    s.edit("mod.c", "return n + 1;", "return n + 2;")
+    instant(s, "value")
+    s.edit("mod.c", "return n + 2;", "return n + 3;")
+    compiled_ahead(s, 2, "return n + 3;")
+    # From here on nothing can be asked of libtcc.
+    os.kill(builder(s), signal.SIGSTOP)
+    instant(s, "value")
+    os.kill(builder(s), signal.SIGCONT)
+    s.expect("?", "8 one 1 1.5")
+
+
+@case(STATE, hotdev=SETTLING, start=False)
+def what_was_compiled_ahead_is_dropped_when_the_text_moves_on(s):
+    start_with_scratch(s)
+    s.edit("mod.c", "return n + 1;", "return n + 2;")
+    compiled_ahead(s, 1, "return n + 2;")
+    s.edit("mod.c", "return n + 2;", "return n + ;")
+    s.edit("mod.c", "return n + ;", "return n + 4;")
+    compiled_ahead(s, 1, "return n + 4;")
+    instant(s, "value")
+    s.expect("?", "10 one 1 1.5")
+    s.edit("mod.c", "return n + 4;", "return n + 5;")
+    compiled_ahead(s, 2, "return n + 5;")
+    s.edit("mod.c", "return n + 5;", "return n + 4;")
+    s.ctl("wait", "idle")
+    require(len(s.events("saved")) == 1, "what was taken back was saved:", s.events("saved"))
+    s.expect("?", "10 one 2 1.5")
+
+
+@case({"own.h": "#define STEP 1\n", "mod.c": STATE["mod.c"].replace("#include <stdio.h>", '#include "own.h"\n#include <stdio.h>')
+       .replace("n + 1;", "n + STEP;")}, hotdev=SETTLING, start=False)
+def what_was_compiled_ahead_is_dropped_when_a_header_comes_with_it(s):
+    start_with_scratch(s)
+    s.edit("mod.c", "return n + STEP;", "return n + 2 * STEP;")
+    compiled_ahead(s, 1, "return n + 2 * STEP;")
+    s.edit("own.h", "STEP 1", "STEP 5")
+    s.outcome("live")
+    s.expect("?", "22 one 1 1.5")
+
+
+@case(STATE, hotdev=SETTLING, start=False)
+def what_was_compiled_ahead_is_dropped_when_something_else_runs_by_then(s):
+    start_with_scratch(s)
+    s.edit("mod.c", "return n + 1;", "return n + 2;")
+    instant(s, "value")
+    s.edit("mod.c", "scale);", "2 * scale);")
+    compiled_ahead(s, 2, "2 * scale")
+    s.undo()
+    s.expect("?", "4 one 1 1.5")
+    # Against what runs now, value() is another again.
+    event = s.outcome("live")
+    require({"value", "answer"} <= {f for m in event["modules"] for f in m["functions"]}, "live names", event)
+    s.expect("?", "6 one 2 3.0")
+
+
 @case(STATE, hotdev=AUTO)
 def an_error_is_the_compilers_own_and_costs_nothing(s):
     s.edit("mod.c", "return n + 1;", "return n + ;")
