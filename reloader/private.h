@@ -132,6 +132,7 @@ struct hd_update {
 	guint running;	  /* builds not finished yet */
 	gint64 written_ns, begun_ns, built_ns;
 	gint64 ahead_ns; /* how long libtcc worked for it before it began */
+	guint64 barrier; /* PROMOTION: the watcher's, behind all that was read; 0: none asked for */
 	bool warned;	 /* said already that ptrace is denied */
 	bool reshapes;	 /* some type or variable changes its shape, and can be migrated as far as types tell */
 	GPtrArray *changed_types; /* of hd_changed_type *; NULL: none */
@@ -243,6 +244,10 @@ void hd_warm_end(hd_reloader *reloader);
 /* Begins, when there is something to promote and nothing else to do. */
 void hd_promote(hd_reloader *reloader);
 void hd_promote_cancel(hd_reloader *reloader);
+/* All is built: whether it has to be known first that nothing was saved meanwhile. Then hd_update_finish is called
+ * again. */
+bool hd_promote_waits(hd_update *update);
+void hd_promote_barrier(hd_reloader *reloader, guint64 ticket);
 /* Its outcomes. Where it cannot go live, libtcc's code stays, and the user is told why. */
 void hd_promote_failed(hd_update *promotion, const hd_job *job);
 void hd_promote_held(hd_update *promotion, const hd_refusal *refusal);

@@ -28,7 +28,7 @@ is_owed(const hd_reloader *r, const hd_module *module)
 void
 hd_promote(hd_reloader *r)
 {
-	if (r->options.compiler != HD_COMPILER_AUTO || r->promotion || r->update ||
+	if (r->options.compiler != HD_COMPILER_AUTO || r->promotion || r->update || !g_queue_is_empty(r->batches) ||
 	    r->model->state != HD_PROGRAM_RUNNING || g_hash_table_size(r->pending))
 		return;
 	hd_update *promotion = hd_update_new(r, HD_UPDATE_PROMOTION);
@@ -54,6 +54,28 @@ hd_promote_cancel(hd_reloader *r)
 	g_clear_pointer(&r->promotion, hd_update_free);
 	for (guint m = 0; m < r->model->modules->len; m++)
 		((hd_module *)g_ptr_array_index(r->model->modules, m))->view.promoting = false;
+}
+
+/* The compiler has read headers as they are on disk. What was saved by then, and cancels the promotion, has been said
+ * when the barrier is reached. */
+bool
+hd_promote_waits(hd_update *update)
+{
+	bool waits = update->kind == HD_UPDATE_PROMOTION && !update->barrier;
+	if (waits)
+		update->barrier = hd_watcher_barrier(update->reloader->watcher);
+	return waits;
+}
+
+void
+hd_promote_barrier(hd_reloader *r, guint64 ticket)
+{
+	if (!r->promotion || !r->promotion->barrier || r->promotion->barrier > ticket)
+		return;
+	if (g_queue_is_empty(r->batches))
+		hd_update_finish(r->promotion);
+	else
+		hd_promote_cancel(r);
 }
 
 /* Until it is saved again; libtcc's code stays. */

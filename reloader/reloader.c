@@ -156,6 +156,7 @@ barrier_reached(hd_reloader *r, guint64 ticket)
 		if (w->barrier && w->barrier <= ticket)
 			w->barrier = 0;
 	}
+	hd_promote_barrier(r, ticket);
 }
 
 static gboolean

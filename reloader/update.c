@@ -124,6 +124,8 @@ hd_update_finish(hd_update *update)
 	hd_reloader *r = update->reloader;
 	if (!update->built_ns)
 		update->built_ns = hd_now_ns();
+	if (hd_promote_waits(update))
+		return;
 	switch (hd_apply(update)) {
 	case HD_APPLY_AGAIN:
 		update->retry_source = g_timeout_add(update->waiting_until ? LOOK_MS : RETRY_MS, try_again, update);
