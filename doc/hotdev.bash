@@ -9,6 +9,7 @@ _hotdev()
 	case $prev in
 	--compiler) COMPREPLY=($(compgen -W "auto tcc cc" -- "$cur")); return ;;
 	--on-refuse) COMPREPLY=($(compgen -W "hold restart" -- "$cur")); return ;;
+	--on-disagree) COMPREPLY=($(compgen -W "keep undo" -- "$cur")); return ;;
 	--events | --compdb | --socket | --replay | -s) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	--project) COMPREPLY=($(compgen -d -- "$cur")); return ;;
 	--keep | --settle | --patience | --prefix | --timeout) return ;;
@@ -33,8 +34,9 @@ _hotdev()
 	fi
 	case $cur in
 	-*)
-		COMPREPLY=($(compgen -W "--plain --events --compiler --compdb --project --on-refuse --keep --settle
-			--patience --typed-heap --socket --ascii --mono --no-mouse --bell --notify --prefix --replay --help --version" -- "$cur"))
+		COMPREPLY=($(compgen -W "--plain --events --compiler --compdb --project --on-refuse
+			--on-disagree --keep --settle --patience --typed-heap --socket --ascii --mono
+			--no-mouse --bell --notify --prefix --replay --help --version" -- "$cur"))
 		return
 		;;
 	esac

@@ -31,7 +31,8 @@ typedef struct {
 /* CHOICE: the argument's words, in the order of the enum, between bars.
  * clang-format off */
 static const row rows[] = {
-	{"plain", NULL, "no dashboard: a line an event on standard error", FLAG, AT(plain), 0, 0, RUN},
+	{"plain", NULL, "no dashboard, a line an event", FLAG, AT(plain), 0, 0, RUN},
+	{"no-mouse", NULL, "without the mouse", FLAG, AT(no_mouse), 0, 0, RUN},
 	{"events", "FILE", "append every event to FILE as JSON (- is stdout)", STRING, AT(events), 0, 0, RUN},
 	{"compiler", "auto|tcc|cc", "auto: libtcc at once, the program's own cc behind it", CHOICE, AT(compiler), 0, 0,
 	 RUN | DOCTOR},
@@ -39,6 +40,8 @@ static const row rows[] = {
 	{"project", "DIR", "the folder watched, and that modules are named from", STRING, AT(project), 0, 0,
 	 RUN | DOCTOR},
 	{"on-refuse", "hold|restart", "what a refused edit does (hold)", CHOICE, AT(restart_on_refuse), 0, 0, RUN},
+	{"on-disagree", "keep|undo", "what only libtcc takes stays, or is undone (keep)", CHOICE, AT(on_disagree), 0, 0,
+	 RUN},
 	{"keep", "N", "versions of a module to keep for undo (8)", NUMBER, AT(keep), 1, 1000, RUN},
 	{"settle", "MS", "how long files must be quiet to go live (3)", NUMBER, AT(settle_ms), 0, 10000, RUN},
 	{"patience", "MS", "how long to wait for no thread to be in the way (20)", NUMBER, AT(patience_ms), 0, 600000,
@@ -49,7 +52,6 @@ static const row rows[] = {
 	{"mono", NULL, "without colours (as NO_COLOR)", FLAG, AT(mono), 0, 0, RUN},
 	{"bell", NULL, "ring when an edit fails or is held", FLAG, AT(bell), 0, 0, RUN},
 	{"notify", NULL, "tell the desktop", FLAG, AT(notify), 0, 0, RUN},
-	{"no-mouse", NULL, "leave the mouse to the terminal", FLAG, AT(no_mouse), 0, 0, RUN},
 	{"prefix", "KEY", "the key that leaves the program's terminal (^])", KEY, AT(prefix), 0, 0, RUN},
 	{"replay", "FILE", "show a journal (of --events), without a program", STRING, AT(replay), 0, 0, RUN},
 	{"json", NULL, NULL, FLAG, AT(json), 0, 0, DOCTOR},

@@ -23,6 +23,7 @@ typedef struct {
 	bool plain, ascii, mono, no_mouse, bell, notify;
 	int prefix; /* a control character */
 	bool restart_on_refuse;
+	hd_disagree_choice on_disagree;
 	int compiler; /* hd_compiler_choice */
 	bool typed_heap;
 	int keep, settle_ms, patience_ms;

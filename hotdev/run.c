@@ -274,6 +274,7 @@ hd_run_reloader_options(const hd_options *options, hd_reloader_options *out)
 		.compdb = options->compdb,
 		.project = options->project,
 		.restart_on_refuse = options->restart_on_refuse,
+		.on_disagree = options->on_disagree,
 		.keep = options->keep,
 		.settle_ms = options->settle_ms,
 		.patience_ms = options->patience_ms,

@@ -244,6 +244,8 @@ void hd_warm_end(hd_reloader *reloader);
 /* Begins, when there is something to promote and nothing else to do. */
 void hd_promote(hd_reloader *reloader);
 void hd_promote_cancel(hd_reloader *reloader);
+/* Takes back what the program's own compiler has refused, where the user wants it so. No promotion may be under way. */
+void hd_promote_undo_refused(hd_reloader *reloader);
 /* All is built: whether it has to be known first that nothing was saved meanwhile. Then hd_update_finish is called
  * again. */
 bool hd_promote_waits(hd_update *update);

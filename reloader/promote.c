@@ -25,6 +25,49 @@ is_owed(const hd_reloader *r, const hd_module *module)
 	return false;
 }
 
+/* The errors stay in sight: what is on disk has them. */
+static void
+undo_refused(hd_reloader *r, hd_module *module)
+{
+	GError *error = NULL;
+	hd_position where = {.file = module->path};
+	GPtrArray *diagnostics = g_ptr_array_ref(module->diagnostics);
+	char *raw = g_strdup(module->raw);
+	if (hd_undo_last(r, module->name, false, &error)) {
+		hd_module_set_errors(module, diagnostics, raw);
+		return;
+	}
+	hd_reloader_warn(r, "not-undone", &where, "%s: libtcc's build cannot be undone and stays live: %s",
+			 module->name, error->message);
+	g_error_free(error);
+	g_ptr_array_unref(diagnostics);
+	g_free(raw);
+}
+
+/* The version; 0: there is none. */
+static int
+take_refusal(const hd_module *module)
+{
+	int refused = 0;
+	for (guint c = 0; c < module->copies->len; c++) {
+		hd_copy *copy = g_ptr_array_index(module->copies, c);
+		refused = MAX(refused, copy->refused);
+		copy->refused = 0;
+	}
+	return refused;
+}
+
+void
+hd_promote_undo_refused(hd_reloader *r)
+{
+	for (guint m = 0; m < r->model->modules->len; m++) {
+		hd_module *module = g_ptr_array_index(r->model->modules, m);
+		int refused = take_refusal(module);
+		if (refused && refused == module->view.live) /* else it went with another of its transaction */
+			undo_refused(r, module);
+	}
+}
+
 void
 hd_promote(hd_reloader *r)
 {
@@ -97,9 +140,12 @@ hd_promote_failed(hd_update *promotion, const hd_job *job)
 	hd_position file = {.file = module->path};
 	if (first)
 		hd_reloader_real_position(promotion->reloader, &first->where);
+	bool undo = promotion->reloader->options.on_disagree == HD_DISAGREE_UNDO;
+	job->copy->refused = undo ? job->version : 0;
 	hd_reloader_warn(promotion->reloader, "not-promoted", first ? &first->where : &file,
-			 "%s: libtcc's build stays live: %s refuses the same text: %s", module->name,
-			 job->result->compiler ? job->result->compiler : "cc", first ? first->message : "it failed");
+			 "%s: libtcc's build %s: %s refuses the same text: %s", module->name,
+			 undo ? "is undone" : "stays live", job->result->compiler ? job->result->compiler : "cc",
+			 first ? first->message : "it failed");
 	hd_module_set_errors(module, g_ptr_array_ref(job->result->diagnostics), g_strdup(job->result->raw));
 	forgive(promotion);
 }

@@ -11,6 +11,9 @@ typedef struct hd_reloader hd_reloader;
 
 typedef enum { HD_COMPILER_AUTO, HD_COMPILER_TCC, HD_COMPILER_CC } hd_compiler_choice;
 
+/* What becomes of libtcc's build where the program's own compiler refuses the same text. */
+typedef enum { HD_DISAGREE_KEEP, HD_DISAGREE_UNDO } hd_disagree_choice;
+
 typedef struct {
 	const char *program; /* as the user gave it */
 	char *const *argv;   /* argv[0] included */
@@ -19,6 +22,7 @@ typedef struct {
 	const char *compdb;  /* NULL: find */
 	const char *project; /* NULL: find */
 	bool restart_on_refuse;
+	hd_disagree_choice on_disagree;
 	int keep, settle_ms, patience_ms;
 	const char *agent;   /* path of the agent's shared object */
 	const char *tcc;     /* path of hotdev-tcc; NULL: no libtcc */

@@ -136,6 +136,7 @@ hd_update_finish(hd_update *update)
 		return;
 	case HD_APPLY_OVER:
 		g_clear_pointer(update->kind == HD_UPDATE_PROMOTION ? &r->promotion : &r->update, hd_update_free);
+		hd_promote_undo_refused(r);
 		hd_reloader_next(r);
 		return;
 	}

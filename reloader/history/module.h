@@ -40,6 +40,7 @@ struct hd_copy {
 	bool ruled_out;		   /* libtcc cannot build it, however it is edited; the module says why */
 	hd_reading *reading;	   /* of the text that runs; NULL: to be read */
 	bool text_unknown;	   /* what runs is not the text that was last built: it was undone */
+	int refused;		   /* the version that the own compiler refuses, and that is to be undone; 0: none */
 	bool owes;		   /* libtcc's code runs, and the program's own compiler has not built the same yet */
 };
 
@@ -60,8 +61,8 @@ struct hd_module {
 typedef struct {
 	int number;
 	bool undone;
-	GPtrArray *parts; /* of hd_part * */
-	GPtrArray *files; /* of char *: paths of what was saved for it */
+	GPtrArray *parts;  /* of hd_part * */
+	GPtrArray *files;  /* of char *: paths of what was saved for it */
 	GPtrArray *census; /* types whose objects on the heap changed with it, the reloader's; NULL: none */
 } hd_transaction;
 

@@ -298,6 +298,28 @@ def what_the_other_compiler_refuses_stays_and_is_told(s):
     s.expect("?", "8 one 3 1.5")
 
 
+@case(STATE, hotdev=(*AUTO, "--on-disagree", "undo"))
+def what_the_other_compiler_refuses_is_undone_where_that_is_wanted(s):
+    s.edit("mod.c", "return n + 1;", "return n + 2;")
+    instant(s, "value")
+    promoted(s)
+    s.edit("mod.c", "return n + 2;", "const int k = 1; *&k; k = 7; return n + k;")
+    instant(s, "value")
+    warning = s.wait("warning", only=("promoted", "undone"))
+    require(warning["code"] == "not-promoted" and "is undone" in warning["message"], "the warning:", warning)
+    undone = s.wait("undone")
+    require([(m["module"], m["version"]) for m in undone["modules"]] == [("mod.c", 1)], "undone:", undone)
+    s.expect("?", "6 one 1 1.5")
+    module = next(m for m in modules(s)["modules"] if m["module"] == "mod.c")
+    require(module["state"] == "ERROR" and module["live"] == 1 and module["diagnostics"], "the module:", module)
+    require("error:" in s.ctl("errors"), "the errors are out of sight")
+    s.edit("mod.c", "const int k = 1; *&k; k = 7; return n + k;", "return n + 3;")
+    s.outcome("live")
+    s.expect("?", "8 one 2 1.5")
+    s.ctl("wait", "idle")
+    require(s.ctl("errors") == "", "errors are left")
+
+
 @case(STATE, hotdev=AUTO)
 def data_types_and_signatures_are_the_other_compilers(s):
     s.replace("mod.c", ("static int calls;", "static int calls, more = 3;"), ("return n + 1;", "return n + more;"))

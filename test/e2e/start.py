@@ -124,7 +124,7 @@ def a_program_whose_sources_are_gone_is_refused(s):
 @case(PROGRAM, start=False, once=True)
 def wrong_usage_is_told(s):
     for words in ([], ["--no-such-option", "./app"], ["--compiler", "pascal", "./app"], ["--settle", "soon", "./app"],
-                  ["--settle", "-5", "./app"], ["--keep"], ["--on-refuse", "cry", "./app"], ["ctl"], ["--plain"]):
+                  ["--settle", "-5", "./app"], ["--keep"], ["--on-refuse", "cry", "./app"], ["--on-disagree", "cry", "./app"], ["ctl"], ["--plain"]):
         done = subprocess.run([os.environ["HOTDEV"], *words], cwd=s.cwd, env=s.environment, text=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=DEADLINE)
         require(done.returncode == 2, f"{words} ended with {done.returncode}:", done.stderr)

@@ -50,6 +50,7 @@ options_have_the_defaults_of_the_contract(void **state)
 	assert_int_equal(options.patience_ms, 20);
 	assert_int_equal(options.compiler, HD_COMPILER_AUTO);
 	assert_false(options.restart_on_refuse);
+	assert_int_equal(options.on_disagree, HD_DISAGREE_KEEP);
 	assert_string_equal(options.arguments[0], "./app");
 	assert_string_equal(options.arguments[1], "--plain");
 	assert_null(options.arguments[2]);
@@ -60,11 +61,12 @@ options_take_their_values(void **state)
 {
 	(void)state;
 	hd_options options;
-	assert_true(PARSE(&options, "--compiler=cc", "--keep", "3", "--on-refuse", "restart", "--events", "-",
-			  "--plain", "--", "--app", "x"));
+	assert_true(PARSE(&options, "--compiler=cc", "--keep", "3", "--on-refuse", "restart", "--on-disagree", "undo",
+			  "--events", "-", "--plain", "--", "--app", "x"));
 	assert_int_equal(options.compiler, HD_COMPILER_CC);
 	assert_int_equal(options.keep, 3);
 	assert_true(options.restart_on_refuse);
+	assert_int_equal(options.on_disagree, HD_DISAGREE_UNDO);
 	assert_true(options.plain);
 	assert_string_equal(options.events, "-");
 	assert_string_equal(options.arguments[0], "--app");
