@@ -9,7 +9,8 @@ E2E_LIB = \
 	test/lib/matrix.py \
 	test/lib/sample.py \
 	test/lib/session.py \
-	test/lib/tap.py
+	test/lib/tap.py \
+	test/lib/upstream.py
 E2E_TESTS = \
 	test/e2e/edits.py \
 	test/e2e/batches.py \
@@ -19,6 +20,7 @@ E2E_TESTS = \
 	test/e2e/history.py \
 	test/e2e/migrate.py \
 	test/e2e/purge.py \
+	test/e2e/saves.py \
 	test/e2e/instant.py \
 	test/e2e/processes.py \
 	test/e2e/exec.py \
@@ -30,7 +32,8 @@ E2E_TESTS = \
 	test/real/game.py \
 	test/real/httpd.py \
 	test/real/lua.py \
-	test/real/prefork.py
+	test/real/prefork.py \
+	test/real/redis.py
 EXTRA_DIST += $(E2E_LIB) $(E2E_TESTS)
 TESTS += $(E2E_TESTS)
 # What test/real has fetched.

@@ -2,54 +2,23 @@
 """A real program: the Lua interpreter of Debian's source package, as it stands, built by its own makefile and driven
 through a pipe, while its library, its virtual machine and a header that everything includes are edited."""
 
-import json
 import os
-import shlex
-import subprocess
 import sys
-import tarfile
-import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-import debian  # noqa: E402
-from hotdev import Skip, case, main, require  # noqa: E402
-
-
-def archive():
-    build = os.environ.get("HOTDEV_BUILD")
-    cache = os.path.join(build, "test", "real") if build else os.path.join(tempfile.gettempdir(), "hotdev-real")
-    try:
-        return debian.archive("lua5.4", cache)
-    except debian.Unavailable as reason:
-        raise Skip(reason) from reason
+from hotdev import case, main, require  # noqa: E402
+import upstream  # noqa: E402
 
 
 def build(s, database):
     """Unpacks and builds as the makefile says, -g and the level of optimisation apart."""
-    with tarfile.open(archive()) as tar:
-        tar.extractall(s.cwd)
-    top = os.path.join(s.cwd, os.listdir(s.cwd)[0])
-    folder = os.path.join(top, "src")
+    folder = os.path.join(upstream.unpack(s, "lua5.4"), "src")
     kind = "-fPIE" if s.point.pie else "-fno-pie"
-    make = ["make", "linux-noreadline", f"CC={s.point.compiler} -std=gnu99", f"MYCFLAGS=-g {s.point.level} {kind}",
-            f"MYLDFLAGS={'-pie' if s.point.pie else '-no-pie'}"]
-    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
-
-    def run(*words):
-        done = subprocess.run([*make, *words], cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT)
-        require(done.returncode == 0, "make failed:", done.stdout[-3000:])
-        return done.stdout
-
-    run("-s", f"-j{os.cpu_count() or 1}")
+    words = ["linux-noreadline", f"CC={s.point.compiler} -std=gnu99", f"MYCFLAGS=-g {s.point.level} {kind}",
+             f"MYLDFLAGS={'-pie' if s.point.pie else '-no-pie'}"]
+    upstream.make(folder, *words, "-s")
     if database:
-        # What make would do, asked of make itself.
-        commands = [shlex.split(line) for line in run("-n", "-B").splitlines() if " -c " in line]
-        entries = [{"directory": folder, "file": next(w for w in argv if w.endswith(".c")), "arguments": argv}
-                   for argv in commands]
-        require(len(entries) > 30, "make tells of", len(entries), "compilations")
-        with open(os.path.join(folder, "compile_commands.json"), "w", encoding="utf-8") as out:
-            json.dump(entries, out)
+        upstream.write_database(folder, *words)
     s.cwd = s.program.folder = folder
     s.program.name = "lua"
     s.arguments = ["-i"]
@@ -128,6 +97,44 @@ def lua_is_edited_while_it_runs(s):
     print(f"# {s.point.name}: startup {s.events('ready')[0]['startup_ms']:.0f} ms; save to live, ms: "
           + ", ".join(f"{e['modules'][0]['module']}{'...' if len(e['modules']) > 1 else ''} {e['save_to_live_ms']:.0f}"
                       for e in s.events("live")), flush=True)
+
+
+def both(s, function, module):
+    """The save is live by libtcc, then by the program's own compiler."""
+    live = s.outcome("live")
+    require([(m["module"], m["compiler"]) for m in live["modules"]] == [(module, "tcc")], "live:", live)
+    require(function in live["modules"][0]["functions"], "live names", live["modules"][0]["functions"])
+    yield
+    after = s.wait("promoted", only=("live", "failed", "held"))
+    require([(m["module"], m["compiler"]) for m in after["modules"]] == [(module, s.point.compiler)], "promoted:", after)
+    require(after["modules"][0]["version"] == live["modules"][0]["version"], "another version:", after)
+    yield
+
+
+@case({}, **OPTIONS, hotdev=("--compiler", "auto"))
+def lua_is_edited_by_libtcc_then_by_its_own_compiler(s):
+    build(s, database=True)
+    edits = [
+        ("lstrlib.c", "str_upper", "p[i] = toupper(uchar(s[i]));", "p[i] = s[i] == 'a' ? '4' : toupper(uchar(s[i]));",
+         "print(('lua'):upper())", "LUA", "LU4"),
+        ("lmathlib.c", "math_deg", "luaL_checknumber(L, 1) * (l_mathop(180.0) / PI)",
+         "luaL_checknumber(L, 1) * (l_mathop(90.0) / PI)", "print(('%.2f'):format(math.deg(3)))", "171.89", "85.94"),
+        ("ltablib.c", "tconcat", "if (i == last)  /* add last value (if interval was not empty) */",
+         "luaL_addchar(&b, '!');\n  if (i == last)", "print(table.concat({1, 2}, ','))", "1,2", "1,!2"),
+        ("lbaselib.c", "luaB_select", "lua_pushinteger(L, n-1);", "lua_pushinteger(L, n+9);",
+         "print(select('#', 1, 2, 3))", "3", "13"),
+        ("lstrlib.c", "str_len", "lua_pushinteger(L, (lua_Integer)l);", "lua_pushinteger(L, (lua_Integer)l + 40);",
+         "print(string.len('ab'))", "2", "42"),
+    ]
+    for n, (module, function, old, new, question, before, after) in enumerate(edits):
+        s.expect(question, before)
+        s.edit(module, old, new)
+        for _ in both(s, function, module):
+            s.expect(question, after)
+            s.expect("print(#list, list[100])", "100\titem 100")
+        s.expect("print(co())", f"{102 + n}x")
+    print(f"# {s.point.name}: save to live, ms: "
+          + ", ".join(f"{e['modules'][0]['module']} {e['save_to_live_ms']:.1f}" for e in s.events("live")), flush=True)
 
 
 @case({}, **{**OPTIONS, "only": lambda p: p.gcc and p.optimises})
