@@ -145,7 +145,7 @@ guard(hd_attempt *attempt, GString *text)
 	char *why = running ? hd_unfaithful(attempt->delta, attempt->now, words)
 			    : g_strdup("what runs has no debug information");
 	if (!why && hd_unit_passes_aggregates(running, words))
-		why = g_strdup("a structure may be passed by value");
+		why = g_strdup("a structure may be passed by value, which libtcc may do in another way");
 	if (!why)
 		why = hd_unit_assertions(running, words, text);
 	g_hash_table_unref(words);
@@ -164,13 +164,14 @@ unsuitable(const hd_attempt *attempt, const hd_object *object)
 		guint index = hd_object_find(object, name);
 		const hd_atom *atom = index == HD_NONE ? NULL : hd_object_atom(object, index);
 		if (!atom || atom->ifunc || atom->binding != (function->is_static ? HD_BIND_LOCAL : HD_BIND_GLOBAL))
-			return g_strdup_printf("libtcc takes %s for another kind of symbol", (char *)name);
+			return g_strdup_printf("libtcc makes %s static, weak or global, and the program does not",
+					       (char *)name);
 	}
 	for (guint i = 0; i < hd_object_n_atoms(object); i++) {
 		const hd_atom *atom = hd_object_atom(object, i);
 		if (atom->kind == HD_ATOM_CODE && atom->name && atom->binding == HD_BIND_LOCAL &&
 		    hd_attempt_fits_always(attempt) && hd_bindings_function(attempt->copy->bindings, atom->name))
-			return g_strdup_printf("%s may be fitted to its callers", atom->name);
+			return g_strdup_printf("the program's compiler may have changed how %s is called", atom->name);
 	}
 	return NULL;
 }
@@ -209,16 +210,29 @@ examine(hd_attempt *attempt, GBytes *object)
 	return why;
 }
 
+/* Where an assertion of ours does not hold: what it is about, in words; new string. */
+static char *
+in_words(const char *why)
+{
+	static const char error[] = "error: ";
+	const char *ours = strstr(why, HD_ASSERTIONS_FILE ":");
+	const char *name = ours ? strstr(ours, error) : NULL;
+	if (!name)
+		return g_strdup(why);
+	return g_strdup_printf("libtcc gives %s another size, place or value than it has in the program",
+			       name + strlen(error));
+}
+
 static void
 compiled(GBytes *object, const char *why, void *data)
 {
 	hd_attempt *attempt = data;
 	attempt->task = NULL;
-	char *unfit = object ? examine(attempt, object) : NULL;
+	char *unfit = object ? examine(attempt, object) : in_words(why);
 	if (object)
 		end(attempt, unfit ? HD_ATTEMPT_DECLINED : HD_ATTEMPT_COMPILED, unfit);
 	else
-		end(attempt, unless_lost(HD_ATTEMPT_NOT_COMPILED, why), why);
+		end(attempt, unless_lost(HD_ATTEMPT_NOT_COMPILED, why), unfit);
 	g_clear_pointer(&object, g_bytes_unref);
 	g_free(unfit);
 }

@@ -100,7 +100,7 @@ take(hd_update *update, hd_job *job)
 	case HD_ATTEMPT_SAME:
 		/* Where libtcc sees no difference the other compiler might: it is asked now, or when it is to build
 		 * what libtcc has made live. */
-		return job->copy->owes ? NULL : g_strdup("nothing that libtcc sees has changed");
+		return job->copy->owes ? NULL : g_strdup("libtcc sees no difference; the program's own compiler may");
 	case HD_ATTEMPT_UNREADABLE:
 		rule_out(update->reloader, job->copy, job->attempt->why);
 		break;

@@ -35,7 +35,7 @@ static bool
 refuse(char **why, const hd_declaration *declaration, const char *what)
 {
 	const char *file = declaration->file ? declaration->file : "?";
-	const char *name = declaration->name ? declaration->name : "a declaration";
+	const char *name = declaration->name ? declaration->name : "a type or variable";
 	*why = g_strdup_printf("%s:%d: %s %s", file, declaration->line, name, what);
 	return false;
 }
@@ -73,7 +73,7 @@ same_others(hd_delta *delta, const hd_reading *old, const hd_reading *now, char 
 						      after, delta->constants))
 			before = next_other(old, &i);
 		else if (after->kind != HD_DECLARATION_PROTOTYPE)
-			return refuse(why, after, "is another than before");
+			return refuse(why, after, "is new, or declared otherwise than before");
 	}
 	return !before || refuse(why, before, "is gone");
 }
@@ -96,11 +96,11 @@ compare_function(hd_delta *delta, const hd_reading *old, const hd_declaration *a
 	if (before && before->head == after->head && before->content == after->content)
 		return true;
 	if (before && before->head != after->head)
-		return refuse(why, after, "has another signature");
+		return refuse(why, after, "takes or returns something else than before");
 	if (!before && !after->is_static && declares(old, after->name))
-		return refuse(why, after, "was another module's");
+		return refuse(why, after, "was defined in another source before");
 	if (after->keeps_state || (before && before->keeps_state))
-		return refuse(why, after, "has a static variable of its own");
+		return refuse(why, after, "has a static variable inside, which libtcc cannot carry over");
 	g_hash_table_add(delta->changed, g_strdup(after->name));
 	g_hash_table_add(delta->compile, g_strdup(after->name));
 	return true;
@@ -158,7 +158,7 @@ add_users_of_constants(hd_delta *delta, const hd_reading *now, char **why)
 		if (!function || find_mention(delta->constants, body, text + user->end) == NOWHERE)
 			continue;
 		if (user->keeps_state)
-			return refuse(why, user, "depends on a constant, and has a static variable of its own");
+			return refuse(why, user, "uses a constant that changed, and has a static variable inside");
 		g_hash_table_add(delta->changed, g_strdup(user->name));
 		g_hash_table_add(delta->compile, g_strdup(user->name));
 	}
@@ -193,7 +193,7 @@ add(closing *c, const hd_declaration *function)
 	if (g_hash_table_contains(c->delta->compile, function->name))
 		return true;
 	if (function->keeps_state)
-		return refuse(c->why, function, "would come along, and has a static variable of its own");
+		return refuse(c->why, function, "would have to be compiled anew, and has a static variable inside");
 	g_hash_table_add(c->delta->compile, g_strdup(function->name));
 	g_queue_push_tail(&c->work, function->name);
 	return true;

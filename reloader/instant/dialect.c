@@ -232,7 +232,7 @@ take_arguments(hd_dialect *dialect, const hd_command *command, char **why)
 		else if (strcmp(argv[0], "-funsigned-char") == 0)
 			tell(dialect, HD_WIRE_OPTION, g_strdup(argv[0]));
 		else if (BEGINS_WITH_ONE_OF(argv[0], ruled_out))
-			*why = g_strdup_printf("libtcc does not have the option %s", argv[0]);
+			*why = g_strdup_printf("libtcc has no option like %s", argv[0]);
 		i += argument.words;
 	}
 	for (guint i = 0; i < last->len; i++)
@@ -309,7 +309,7 @@ take_macros(hd_dialect *dialect, const hd_command *command, char **why)
 	g_free(key);
 	g_ptr_array_unref(argv);
 	if (!text) {
-		*why = g_strdup_printf("%s does not tell its macros", command->argv[0]);
+		*why = g_strdup_printf("%s does not say which macros it defines (-dM -E)", command->argv[0]);
 		return;
 	}
 	char **lines = g_strsplit(text, "\n", -1);

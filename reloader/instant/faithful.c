@@ -84,7 +84,7 @@ check_attribute(hd_tokens *tokens)
 			return NULL;
 		hd_token name = without_underscores(token);
 		if (depth == 2 && token.kind == HD_TOKEN_IDENTIFIER && !is_one_of(&name, harmless))
-			return g_strdup_printf("libtcc may pass over the attribute %.*s", (int)token.size, token.start);
+			return g_strdup_printf("libtcc may ignore the attribute %.*s", (int)token.size, token.start);
 	}
 	return NULL;
 }
@@ -154,11 +154,12 @@ check_tokens(const char *start, const char *end, GHashTable *shorts)
 	char *why = NULL;
 	while (!why && hd_token_next(&tokens, &token)) {
 		if (finds_short(&finder, &token))
-			why = g_strdup("libtcc converts a char to an unsigned short otherwise");
+			why = g_strdup("libtcc may convert a char to unsigned short with another result");
 		else if (token.kind != HD_TOKEN_IDENTIFIER)
 			continue;
 		else if (is_one_of(&token, strange))
-			why = g_strdup_printf("libtcc may take %.*s otherwise", (int)token.size, token.start);
+			why = g_strdup_printf("libtcc does not know %.*s, or means something else by it",
+					      (int)token.size, token.start);
 		else if (hd_token_is(&token, "__attribute__") || hd_token_is(&token, "__attribute"))
 			why = check_attribute(&tokens);
 	}
@@ -253,7 +254,9 @@ check_calls(const hd_reading *now, GHashTable *words, GHashTable *shorts)
 		if (why)
 			return why;
 		if (passes_aggregate(now, text + function->start, text + end))
-			return g_strdup_printf("%s takes or gives a structure by value", function->name);
+			return g_strdup_printf(
+				"%s takes or returns a structure by value, which libtcc may do in another way",
+				function->name);
 	}
 	return NULL;
 }
@@ -264,7 +267,7 @@ hd_unfaithful(const hd_delta *delta, const hd_reading *now, GHashTable *words)
 	GHashTable *shorts = unsigned_shorts(now);
 	char *why = check_calls(now, words, shorts);
 	if (!why && strstr(hd_outline_text(now->own), "#pragma weak"))
-		why = g_strdup("libtcc passes over #pragma weak");
+		why = g_strdup("libtcc ignores #pragma weak");
 	for (guint i = 0; i < hd_reading_count(now) && !why; i++) {
 		const hd_declaration *function = hd_reading_at(now, i);
 		const char *text = hd_reading_text(now, i);

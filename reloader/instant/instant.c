@@ -244,7 +244,7 @@ whole_read(const hd_tcc_answer *answer, void *data)
 	if (outline)
 		finish_reading(task, hd_reading_new(NULL, outline), NULL);
 	else
-		finish_reading(task, NULL, "its declarations cannot be told apart");
+		finish_reading(task, NULL, "hotdev cannot tell where its declarations begin and end");
 }
 
 static void
@@ -277,7 +277,7 @@ prelude_proved(const hd_tcc_answer *answer, void *data)
 	hd_outline *outline = answer->good ? hd_outline_new(answer->text, answer->size) : NULL;
 	if (!outline) {
 		if (answer->good)
-			finish_reading(task, NULL, "its declarations cannot be told apart");
+			finish_reading(task, NULL, "hotdev cannot tell where its declarations begin and end");
 		else
 			fail_reading(task, answer);
 		return;

@@ -82,8 +82,8 @@ same_stamp(const stamp *a, const stamp *b)
 	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-/* Of those names in a folder that lead to a header somewhere, whatever their order: another that comes there may be found
- * in its place. What else comes and goes (what is built, an editor's copies) does not matter. */
+/* Of those names in a folder that lead to a header somewhere, whatever their order: another that comes there may be
+ * found in its place. What else comes and goes (what is built, an editor's copies) does not matter. */
 static guint64
 hash_names(const hd_prelude *prelude, const char *path)
 {

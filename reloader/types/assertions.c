@@ -36,7 +36,8 @@ say_member(saying *s, const char *type, const hd_member *member)
 {
 	if (member->bit_size) {
 		if (!s->unsayable)
-			s->unsayable = g_strdup_printf("it uses the bit-field %s of %s", member->name, type);
+			s->unsayable = g_strdup_printf(
+				"%s has the bit-field %s, which libtcc may lay out in another way", type, member->name);
 		return;
 	}
 	g_string_append_printf(s->out, "_Static_assert(__builtin_offsetof(%s,%s)==%" G_GUINT64_FORMAT ",\"%s.%s\");\n",
@@ -153,7 +154,7 @@ char *
 hd_unit_assertions(const hd_unit *unit, GHashTable *words, GString *out)
 {
 	saying s = {words, g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL), out, NULL, 0};
-	g_string_append(out, "\n# 1 \"the program's layout\"\n");
+	g_string_append(out, "\n# 1 \"" HD_ASSERTIONS_FILE "\"\n");
 	for (guint i = 0; i < unit->types->len; i++)
 		say_type(&s, g_ptr_array_index(unit->types, i));
 	g_hash_table_unref(s.said);

@@ -7,6 +7,9 @@
 
 #include "reloader/types/unit.h"
 
+/* The file that they are said to stand in; a message about one names what differs. */
+#define HD_ASSERTIONS_FILE "the program's layout"
+
 /* Appends to `out` what must hold of every type of the unit's file scope: the
  * size of each, and the place and size of those members, and the value of those
  * enumerators, whose names are in `words` (a set). The text before must declare

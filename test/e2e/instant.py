@@ -323,7 +323,7 @@ def what_the_other_compiler_refuses_is_undone_where_that_is_wanted(s):
 @case(STATE, hotdev=AUTO)
 def data_types_and_signatures_are_the_other_compilers(s):
     s.replace("mod.c", ("static int calls;", "static int calls, more = 3;"), ("return n + 1;", "return n + more;"))
-    by_cc(s, "is another than before")
+    by_cc(s, "declared otherwise than before")
     s.expect("?", "8 one 1 1.5")
     s.replace("mod.c", ("return n + more;", "static int own = 4; return n + own;"))
     by_cc(s, "static variable")
@@ -394,7 +394,8 @@ def what_libtcc_would_do_otherwise_is_not_its_to_build(s):
     for function, old, new, mention, answer in (
             ("by_value", "(int)sum(p) + n", "(int)sum(p) + n + 1", "by value", "7 2 2 3"),
             ("bits", "flags.high + n", "flags.high + n + 1", "bit-field", "7 3 2 3"),
-            ("vector", "wide.tail + n", "wide.tail + n + 1", "wide", "7 3 3 3")):
+            ("vector", "wide.tail + n", "wide.tail + n + 1",
+             "libtcc gives struct wide another size, place or value", "7 3 3 3")):
         s.edit("mod.c", old, new)
         by_cc(s, mention)
         s.expect("?", answer)

@@ -48,13 +48,13 @@ static const row rows[] = {
 	{"return middle(s) * 2", "return middle(s) * 3", "top", NULL},
 	{"int other(void)", "static int fresh(void) { return 1; }\nint other(void)", "fresh", NULL},
 	{"int other(void)", "int declared(int);\nint other(void)", "", NULL},
-	{"int a;", "int a, b;", NULL, "another than before"},
-	{"state = 1", "state = 2", NULL, "another than before"},
-	{"static int middle(struct s *s)", "static long middle(struct s *s)", NULL, "signature"},
+	{"int a;", "int a, b;", NULL, "declared otherwise"},
+	{"state = 1", "state = 2", NULL, "declared otherwise"},
+	{"static int middle(struct s *s)", "static long middle(struct s *s)", NULL, "takes or returns"},
 	{"++n", "--n", NULL, "static variable"},
 	{"return '\"' + elsewhere(3);", "static int own; return own;", NULL, "static variable"},
 	{"int other(void) { return '\"' + elsewhere(3); }", "", NULL, "is gone"},
-	{"int other(void)", "int elsewhere(int x) { return x; }\nint other(void)", NULL, "another module's"},
+	{"int other(void)", "int elsewhere(int x) { return x; }\nint other(void)", NULL, "in another source"},
 	{"int elsewhere(int);", "", NULL, "is gone"},
 };
 
@@ -65,11 +65,11 @@ static const row tunings[] = {
 	{"wide = 'a'", "wide = 'b'", "first", NULL},
 	{"speed = 2.5f, drag = -1", "speed = 3.5f, drag = -2", "move", NULL},
 	{"many = 3", "many = 4", NULL, "static variable"},
-	{"speed = 2.5f", "speed = 2.5f * 2", NULL, "another than before"},
-	{"speed = 2.5f", "speed", NULL, "another than before"},
-	{"static const float", "static const double", NULL, "another than before"},
-	{"wide = 'a'", "wide = sizeof table", NULL, "another than before"},
-	{"float move(float x)", "static int more[4];\nfloat move(float x)", NULL, "another than before"},
+	{"speed = 2.5f", "speed = 2.5f * 2", NULL, "declared otherwise"},
+	{"speed = 2.5f", "speed", NULL, "declared otherwise"},
+	{"static const float", "static const double", NULL, "declared otherwise"},
+	{"wide = 'a'", "wide = sizeof table", NULL, "declared otherwise"},
+	{"float move(float x)", "static int more[4];\nfloat move(float x)", NULL, "declared otherwise"},
 };
 
 static void
