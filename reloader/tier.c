@@ -29,16 +29,36 @@ rule_out(hd_reloader *r, hd_copy *copy, const char *why)
 	say_why(r, copy, why);
 }
 
+static bool
+names_file(const char *why, const char *path)
+{
+	char *name = g_path_get_basename(path);
+	bool found = strstr(why, name);
+	g_free(name);
+	return found;
+}
+
+/* The source, or what its #line directives name. */
+static bool
+lies_in_source(const hd_attempt *attempt)
+{
+	const hd_reading *now = attempt->now;
+	bool own = names_file(attempt->why, attempt->copy->module->path);
+	for (guint i = 0; !own && now->prelude && i < hd_outline_count(now->own); i++) {
+		const char *file = hd_outline_at(now->own, i)->file;
+		own = file && names_file(attempt->why, file);
+	}
+	return own;
+}
+
 /* The other compiler took what libtcc refused. Where that lies in a header, no edit of the source will help. */
 static void
-learn_refusal(hd_reloader *r, hd_copy *copy, const char *why)
+learn_refusal(hd_reloader *r, const hd_attempt *attempt)
 {
-	char *own = g_path_get_basename(copy->module->path);
-	if (strstr(why, own))
-		say_why(r, copy, why);
+	if (lies_in_source(attempt))
+		say_why(r, attempt->copy, attempt->why);
 	else
-		rule_out(r, copy, why);
-	g_free(own);
+		rule_out(r, attempt->copy, attempt->why);
 }
 
 /* What was read stays: it tells what runs once the other compiler's build is live. */
@@ -336,7 +356,7 @@ hd_tier_settle(hd_update *update)
 			continue;
 		}
 		if (update->kind == HD_UPDATE_BUILD && job->attempt && job->attempt->state == HD_ATTEMPT_NOT_COMPILED)
-			learn_refusal(update->reloader, copy, job->attempt->why);
+			learn_refusal(update->reloader, job->attempt);
 		if (update->kind != HD_UPDATE_PROMOTION)
 			g_clear_pointer(&copy->reading, hd_reading_free);
 		if (job->attempt)

@@ -638,6 +638,18 @@ def a_text_that_sets_its_own_lines_keeps_them(s):
     s.expect("?", "3 205 scan.l ?")
 
 
+@case(LINES, hotdev=ALONE)
+def what_libtcc_refuses_in_one_edit_it_may_take_in_the_next(s):
+    s.edit("src/mod.c", "return number * 5;", "return ({ __auto_type n = number * 6; n; });")
+    require("tcc" not in {m["compiler"] for m in s.outcome("live")["modules"]}, "libtcc took it")
+    s.expect("?", "6 18 src/mod.c")
+    s.edit("src/mod.c", "number * 6", "number * 7")
+    s.outcome("live")
+    s.edit("src/mod.c", "return ({ __auto_type n = number * 7; n; });", "return number * 8;")
+    instant(s, "action")
+    s.expect("?", "6 24 src/mod.c")
+
+
 @case(LINES, hotdev=ALONE, environment={"HOTDEV_FAULT": "instant.describe"})
 def what_cannot_be_described_goes_live_all_the_same(s):
     s.edit("src/mod.c", "number * 2", "number * 3")
