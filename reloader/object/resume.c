@@ -280,8 +280,8 @@ hd_resume_unsafe(const hd_diff *diff, guint new_atom, hd_resume_moved *moved, vo
 		      *now = hd_object_atom(hd_diff_now(diff), new_atom);
 	if (old->kind != HD_ATOM_CODE || now->kind != HD_ATOM_CODE || !old->size || !now->size)
 		return NULL;
-	bool listed = list(&c.old, old) & list(&c.now, now);
-	GArray *unsafe = listed ? find_unsafe(&c) : NULL;
+	bool old_listed = list(&c.old, old), now_listed = list(&c.now, now);
+	GArray *unsafe = old_listed && now_listed ? find_unsafe(&c) : NULL;
 	listing_clear(&c.old);
 	listing_clear(&c.now);
 	return unsafe;

@@ -30,6 +30,9 @@ bool hd_type_difference(const hd_type *old, const hd_type *now, hd_difference *d
 /* Where a member is, for people: "4 bytes at 8", "3 bits at bit 70"; new string. */
 char *hd_member_extent(const hd_member *member);
 
+/* Whether an object of the one has one of the other inside, by value. */
+bool hd_type_holds(const hd_type *outer, const hd_type *inner);
+
 /* Marks (hd_type.mark) every type of the unit that living data or other code may meet. */
 void hd_reach_mark(const hd_unit *unit);
 

@@ -117,6 +117,7 @@ hd_reach_named(const hd_unit *unit)
 	return named;
 }
 
+/* By value, at any depth. */
 static bool
 holds(const hd_type *outer, const hd_type *inner, int depth)
 {
@@ -205,4 +206,10 @@ hd_reach_type(const hd_unit *unit, const char *function, const char *name, guint
 	const hd_type *type = ordinal < found->len ? found->pdata[ordinal] : NULL;
 	g_ptr_array_unref(found);
 	return type;
+}
+
+bool
+hd_type_holds(const hd_type *outer, const hd_type *inner)
+{
+	return holds(outer, inner, 0);
 }

@@ -161,6 +161,30 @@ judge_nameless_enum(trial *t, const hd_type *old)
 	}
 }
 
+static bool
+is_changed(const trial *t, const char *key)
+{
+	return g_ptr_array_find_with_equal_func(t->verdict->changed, key, g_str_equal, NULL);
+}
+
+/* What has a changed one inside, though its own fields are where they were: a flexible array of it, say. */
+static void
+add_holders(trial *t)
+{
+	guint before = t->verdict->changed->len;
+	GHashTableIter iter;
+	gpointer key, value;
+	g_hash_table_iter_init(&iter, t->old_types);
+	while (before && g_hash_table_iter_next(&iter, &key, &value)) {
+		const hd_type *outer = value;
+		for (guint i = 0; outer->members && outer->mark && i < before && !is_changed(t, key); i++) {
+			const char *inner = g_ptr_array_index(t->verdict->changed, i);
+			if (hd_type_holds(outer, g_hash_table_lookup(t->old_types, inner)))
+				g_ptr_array_add(t->verdict->changed, g_strdup(key));
+		}
+	}
+}
+
 static void
 judge_types(trial *t)
 {
@@ -175,6 +199,7 @@ judge_types(trial *t)
 		else if (now)
 			judge_aggregate(t, key, old, now);
 	}
+	add_holders(t);
 	for (guint i = 0; i < t->old->types->len; i++) {
 		const hd_type *old = t->old->types->pdata[i];
 		if (old->kind == HD_TYPE_ENUM && !hd_type_tag(old))
