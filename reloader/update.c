@@ -32,7 +32,7 @@ job_reset(hd_job *job)
 	if (job->linked)
 		hd_linked_free(job->linked, true);
 	job->linked = NULL;
-	job->relinks = false;
+	job->relinks = job->by_libtcc = false;
 }
 
 static void
