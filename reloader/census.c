@@ -20,8 +20,9 @@
 
 struct hd_census {
 	hd_trace *trace;
-	GPtrArray *types; /* of hd_census_type *, by the trace's index; borrowed */
-	GPtrArray *rules; /* of hd_landing_rule *: of the last process */
+	GPtrArray *types;  /* of hd_census_type *; borrowed */
+	GPtrArray *wanted; /* of hd_census_type *, by the trace's index */
+	GPtrArray *rules;  /* of hd_landing_rule *: of the last process */
 	bool back;
 	bool trusted; /* types lead to all there are */
 };
@@ -104,6 +105,8 @@ census_type_free(gpointer data)
 	hd_migration_free(type->migration);
 	kept_free(type->kept);
 	kept_free(type->taken);
+	g_free(type->was);
+	g_free(type->is);
 	g_free(type);
 }
 
@@ -120,6 +123,8 @@ hd_census_types(hd_update *update)
 		type->migration = g_steal_pointer(&changed->migration);
 		type->kept = kept_new();
 		type->taken = kept_new();
+		type->was = hd_reach_shape(changed->running, type->key);
+		type->is = hd_reach_shape(changed->built, type->key);
 		g_ptr_array_add(types, type);
 	}
 	return types;
@@ -149,16 +154,23 @@ title(const hd_census_type *type)
 	return g_strndup(name, strcspn(name, "#"));
 }
 
-static guint
-want(hd_census *census, const hd_unit *unit, const char *key)
+/* Every unit that has the type: what each calls so may lead to types that only it knows. */
+static void
+want(hd_census *census, const hd_unit *unit, hd_census_type *type)
 {
+	const char *key = type->key;
+	char *shape = hd_reach_shape(unit, key);
+	bool same = g_strcmp0(shape, census->back ? type->is : type->was) == 0;
+	g_free(shape);
+	if (!same)
+		return;
 	const char *slash = strchr(key, '/'), *hash = strrchr(key, '#');
 	char *function = g_strndup(key, (gsize)(slash - key)), *name = g_strndup(slash + 1, (gsize)(hash - slash - 1));
-	guint index = hd_trace_want(census->trace, unit, *function ? function : NULL, name,
-				    (guint)g_ascii_strtoull(hash + 1, NULL, 10));
+	if (hd_trace_want(census->trace, unit, *function ? function : NULL, name,
+			  (guint)g_ascii_strtoull(hash + 1, NULL, 10)) != G_MAXUINT)
+		g_ptr_array_add(census->wanted, type);
 	g_free(function);
 	g_free(name);
-	return index;
 }
 
 static void
@@ -171,7 +183,9 @@ add_variables(hd_census *census, const hd_copy *copy, const hd_unit *unit)
 		const hd_datum *datum = copy->bindings ? hd_bindings_datum(copy->bindings, key) : NULL;
 		if (datum && !datum->tls)
 			hd_trace_add_root(census->trace, unit, variable, datum->address);
-		else if (!datum && copy->unit && variable->located && !variable->tls)
+		else if (variable->tls)
+			hd_trace_add_root(census->trace, unit, variable, 0);
+		else if (!datum && copy->unit && variable->located)
 			hd_trace_add_root(census->trace, unit, variable, copy->home->bias + variable->address);
 		census->trusted |= strcmp(variable->name, STATE_NAME) == 0;
 		g_free(key);
@@ -186,11 +200,8 @@ add_copy(hd_census *census, const hd_copy *copy)
 		return;
 	hd_trace_add_unit(census->trace, unit);
 	add_variables(census, copy, unit);
-	for (guint i = 0; i < census->types->len; i++) {
-		hd_census_type *type = g_ptr_array_index(census->types, i);
-		if (type->wanted == G_MAXUINT)
-			type->wanted = want(census, unit, type->key);
-	}
+	for (guint i = 0; i < census->types->len; i++)
+		want(census, unit, g_ptr_array_index(census->types, i));
 }
 
 hd_census *
@@ -199,11 +210,10 @@ hd_census_new(const hd_reloader *r, GPtrArray *types, bool back)
 	hd_census *census = g_new0(hd_census, 1);
 	census->trace = hd_trace_new();
 	census->types = types;
+	census->wanted = g_ptr_array_new();
 	census->rules = g_ptr_array_new_with_free_func(g_free);
 	census->back = back;
 	census->trusted = back || r->options.typed_heap;
-	for (guint i = 0; i < types->len; i++)
-		((hd_census_type *)g_ptr_array_index(types, i))->wanted = G_MAXUINT;
 	for (guint m = 0; m < r->model->modules->len; m++) {
 		const hd_module *module = g_ptr_array_index(r->model->modules, m);
 		for (guint c = 0; c < module->copies->len; c++)
@@ -220,6 +230,7 @@ hd_census_free(hd_census *census)
 		return;
 	hd_trace_free(census->trace);
 	g_ptr_array_unref(census->rules);
+	g_ptr_array_unref(census->wanted);
 	g_free(census);
 }
 
@@ -255,12 +266,7 @@ block_at(guint64 address, guint64 *start, guint64 *size, void *data)
 static hd_census_type *
 type_of(const hd_census *census, guint wanted)
 {
-	for (guint i = 0; i < census->types->len; i++) {
-		hd_census_type *type = g_ptr_array_index(census->types, i);
-		if (type->wanted == wanted)
-			return type;
-	}
-	return NULL;
+	return wanted < census->wanted->len ? g_ptr_array_index(census->wanted, wanted) : NULL;
 }
 
 static gsize
@@ -337,23 +343,45 @@ look_at_stack_word(guint64 word, void *data)
 	search *s = data;
 	guint64 start;
 	gsize size;
-	if (!*s->why && hd_stopped_block(s->process, word, &start, &size) && word == start &&
-	    !is_accounted_for(s, start, size))
+	if (!*s->why && hd_stopped_block(s->process, word, &start, &size) && !is_accounted_for(s, start, size))
 		refuse_block(s, start, size, "a stack");
+}
+
+/* A typed pointer leads to a part of what may be more (the link of a list in a struct): nobody's word makes the rest of
+ * it known. */
+static void
+refuse_part(search *s, const hd_trace_lead *lead, const char *how)
+{
+	const hd_census_type *type = lead->wanted != G_MAXUINT ? type_of(s->census, lead->wanted) : NULL;
+	char *name = type ? title(type) : g_strdup("a struct that leads to one that changes");
+	*s->why = g_strdup_printf("%s leads to a part of a block of %" G_GUINT64_FORMAT
+				  " bytes, which may be, or hold, %s, and no pointer says so by its type",
+				  how, lead->size, name);
+	g_free(name);
+}
+
+static void
+look_at_lead(search *s, const hd_trace_lead *lead)
+{
+	char *text = hd_trace_text(s->census->trace, lead->node);
+	if (!s->census->trusted)
+		refuse_block(s, lead->start, lead->size, text);
+	else if (lead->kind != HD_LEAD_UNTYPED)
+		refuse_part(s, lead, text);
+	g_free(text);
 }
 
 /* Whether all objects are found, as far as can be told. */
 static bool
 is_complete(search *s)
 {
+	char *unseen = s->census->trusted ? hd_trace_unseen(s->census->trace) : NULL;
+	if (unseen)
+		*s->why = g_strdup_printf("`%s` is thread-local, and what it leads to is not followed", unseen);
+	g_free(unseen);
 	hd_stopped_library_words(s->process, note_library_block, s);
-	for (guint i = 0; i < s->leads->len && !*s->why; i++) {
-		const hd_trace_lead *lead = &g_array_index(s->leads, hd_trace_lead, i);
-		char *text = s->census->trusted ? NULL : hd_trace_text(s->census->trace, lead->node);
-		if (text)
-			refuse_block(s, lead->start, lead->size, text);
-		g_free(text);
-	}
+	for (guint i = 0; i < s->leads->len && !*s->why; i++)
+		look_at_lead(s, &g_array_index(s->leads, hd_trace_lead, i));
 	if (!s->census->trusted && !*s->why && !hd_stopped_heap_is_known(s->process))
 		*s->why = g_strdup("the program's memory comes from another allocator than the C library's");
 	if (!s->census->trusted && !*s->why)
@@ -361,6 +389,20 @@ is_complete(search *s)
 	if (!*s->why)
 		hd_stopped_stack_words(s->process, look_at_stack_word, s);
 	return !*s->why;
+}
+
+/* Objects of a type that no unit describes any more would stay as they are. */
+static bool
+all_are_wanted(const hd_census *census, char **why)
+{
+	for (guint i = 0; i < census->types->len && !*why; i++) {
+		const hd_census_type *type = g_ptr_array_index(census->types, i);
+		char *name = g_ptr_array_find(census->wanted, type, NULL) ? NULL : title(type);
+		if (name)
+			*why = g_strdup_printf("no debug information describes %s as it is now", name);
+		g_free(name);
+	}
+	return !*why;
 }
 
 /* ---- converting ---- */
@@ -503,8 +545,8 @@ hd_census_convert(hd_census *census, const hd_stopped *process, GArray *moved, c
 	for (guint i = 0; i < census->types->len; i++)
 		keep_nothing_of(((hd_census_type *)g_ptr_array_index(census->types, i))->taken,
 				hd_stopped_pid(process));
-	bool good = hd_trace_run(census->trace, &memory, s.found, s.leads, why) && is_complete(&s) &&
-		    convert_found(&s, moved);
+	bool good = all_are_wanted(census, why) && hd_trace_run(census->trace, &memory, s.found, s.leads, why) &&
+		    is_complete(&s) && convert_found(&s, moved);
 	g_array_unref(s.found);
 	g_array_unref(s.leads);
 	g_hash_table_unref(s.libraries);

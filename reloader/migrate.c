@@ -47,7 +47,7 @@ is_noted(const hd_update *update, const hd_unit *running, const char *key)
 
 /* Takes the migration. */
 static void
-note_type(hd_update *update, const hd_unit *running, const char *key, hd_migration *migration,
+note_type(hd_update *update, const hd_unit *running, const hd_unit *built, const char *key, hd_migration *migration,
 	  const hd_refusal *refusal)
 {
 	if (!update->changed_types)
@@ -59,6 +59,7 @@ note_type(hd_update *update, const hd_unit *running, const char *key, hd_migrati
 	hd_changed_type *type = g_new0(hd_changed_type, 1);
 	type->key = g_strdup(key);
 	type->running = running;
+	type->built = built;
 	type->migration = migration;
 	type->refusal = refusal ? hd_refusal_copy(refusal) : NULL;
 	g_ptr_array_add(update->changed_types, type);
@@ -94,7 +95,7 @@ hd_migrate_answers(hd_update *update, hd_job *job, const hd_unit *running, const
 	hd_migration *migration = hd_migration_of_key(running, job->unit, refusal->subject, refusals);
 	update->reshapes |= migration != NULL;
 	if (migration)
-		note_type(update, running, refusal->subject, migration, refusal);
+		note_type(update, running, job->unit, refusal->subject, migration, refusal);
 	return true;
 }
 
@@ -104,7 +105,7 @@ hd_migrate_follow(hd_update *update, hd_job *job, const hd_unit *running, const 
 	GPtrArray *said = g_ptr_array_new_with_free_func((GDestroyNotify)hd_refusal_free);
 	hd_migration *migration = update->reshapes ? hd_migration_of_key(running, job->unit, key, said) : NULL;
 	if (migration)
-		note_type(update, running, key, migration, NULL);
+		note_type(update, running, job->unit, key, migration, NULL);
 	g_ptr_array_unref(said);
 }
 

@@ -298,8 +298,8 @@ GArray *hd_judge_entries(const hd_update *update);
 
 /* ---- migrate.c: living data whose shape changes ---- */
 typedef struct {
-	char *key; /* as hd_verdict calls it */
-	const hd_unit *running;
+	char *key;			/* as hd_verdict calls it */
+	const hd_unit *running, *built; /* with the old shape, and with the new one */
 	hd_migration *migration;
 	hd_refusal *refusal; /* what is said where its objects cannot be accounted for; NULL: another type's says it */
 } hd_changed_type;
@@ -352,7 +352,7 @@ typedef struct {
 	char *key; /* as hd_verdict calls it */
 	hd_migration *migration;
 	hd_kept_objects *kept, *taken; /* what they had before the last change, and before the one under way */
-	guint wanted;
+	char *was, *is; /* the type's shape before and after: another file may have another type of that name */
 } hd_census_type;
 
 /* Of hd_census_type *: the update's changed types that something points to. */

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { UNTYPED, NOTHING }; /* the first two layouts */
+enum { UNTYPED, NOTHING, TEXT }; /* the first layouts */
 
 typedef struct {
 	const hd_unit *unit;
@@ -67,6 +67,7 @@ hd_layouts_new(void)
 	l->classes = g_array_new(FALSE, FALSE, sizeof(guint));
 	add_layout(l, HD_LAYOUT_UNTYPED, NULL, 1, g_strdup("void"));
 	add_layout(l, HD_LAYOUT_NOTHING, NULL, 1, g_strdup("int"));
+	at(l, add_layout(l, HD_LAYOUT_UNTYPED, NULL, 1, g_strdup("char")))->text = true;
 	return l;
 }
 
@@ -213,7 +214,7 @@ static guint
 base_layout(hd_layouts *l, const hd_type *type)
 {
 	if (strcmp(hd_base_code(type), "float") != 0)
-		return type->size == 1 && strcmp(hd_base_code(type), "bool") != 0 ? UNTYPED : NOTHING;
+		return type->size == 1 && strcmp(hd_base_code(type), "bool") != 0 ? TEXT : NOTHING;
 	gpointer known = g_hash_table_lookup(l->floats, GUINT_TO_POINTER((guint)type->size));
 	if (known)
 		return GPOINTER_TO_UINT(known) - 1;
@@ -267,8 +268,8 @@ fill_field(hd_layouts *l, const pending *p, const hd_member *field, bool last, G
 	if (last && hd_type_strip(field->type)->kind == HD_TYPE_STRUCT)
 		at(l, p->layout)->last = layout;
 	at(l, p->layout)->flexible |= tail;
-	if (layout != NOTHING && layout != UNTYPED && (tail || count > 0) && hd_extent_of(element, &stride) &&
-	    stride > 0)
+	if (layout != NOTHING && layout != UNTYPED && layout != TEXT && (tail || count > 0) &&
+	    hd_extent_of(element, &stride) && stride > 0)
 		add_part(parts, field->bit_offset / 8, stride, tail ? HD_PART_TAIL : count, layout);
 }
 

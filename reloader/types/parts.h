@@ -42,6 +42,7 @@ typedef struct {
 	guint last;			  /* the layout of the last field; itself: none */
 	guint first_outer, n_outer;	  /* in inside: the larger ones that it may be a part of */
 	guint wanted;
+	bool text;     /* UNTYPED: char */
 	bool flexible; /* ends in an array that the size does not count */
 	bool pointers; /* there are some to follow */
 	guint held;    /* one of the wanted ones it holds, itself first; HD_NOT_WANTED: none */

@@ -213,3 +213,18 @@ hd_type_holds(const hd_type *outer, const hd_type *inner)
 {
 	return holds(outer, inner, 0);
 }
+
+char *
+hd_reach_shape(const hd_unit *unit, const char *key)
+{
+	const char *slash = strchr(key, '/'), *hash = strrchr(key, '#');
+	if (!slash || !hash || hash < slash)
+		return NULL;
+	char *function = g_strndup(key, (gsize)(slash - key));
+	char *name = g_strndup(slash + 1, (gsize)(hash - slash - 1));
+	const hd_type *type =
+		hd_reach_type(unit, *function ? function : NULL, name, (guint)g_ascii_strtoull(hash + 1, NULL, 10));
+	g_free(function);
+	g_free(name);
+	return type ? hd_type_shape((hd_unit *)unit, type) : NULL;
+}

@@ -21,6 +21,7 @@ hd_trace_new(void)
 	hd_trace *t = g_new0(hd_trace, 1);
 	t->layouts = hd_layouts_new();
 	t->roots = g_array_new(FALSE, FALSE, sizeof(hd_root));
+	t->unseen = g_array_new(FALSE, FALSE, sizeof(hd_root));
 	t->nodes = g_array_new(FALSE, FALSE, sizeof(hd_node));
 	t->queue = g_array_new(FALSE, FALSE, sizeof(guint));
 	t->deferred = g_array_new(FALSE, FALSE, sizeof(hd_deferred));
@@ -35,6 +36,7 @@ hd_trace_free(hd_trace *t)
 		return;
 	hd_layouts_free(t->layouts);
 	g_array_unref(t->roots);
+	g_array_unref(t->unseen);
 	g_array_unref(t->nodes);
 	g_array_unref(t->queue);
 	g_array_unref(t->deferred);
@@ -54,10 +56,13 @@ hd_trace_add_root(hd_trace *t, const hd_unit *unit, const hd_unit_variable *vari
 {
 	const hd_variable_slot *slot = (const hd_variable_slot *)variable;
 	hd_root r = {.variable = variable, .type = slot->type, .address = address};
-	if (variable->tls || variable->constant || !hd_extent_of(slot->type, &r.size) || r.size == 0)
+	if (variable->constant || !hd_extent_of(slot->type, &r.size) || r.size == 0)
 		return;
 	r.handle = hd_layouts_add(t->layouts, unit, slot->type);
-	g_array_append_val(t->roots, r);
+	if (variable->tls)
+		g_array_append_val(t->unseen, r);
+	else
+		g_array_append_val(t->roots, r);
 }
 
 guint
@@ -372,6 +377,14 @@ follow(hd_trace *t, guint64 pointer, guint64 address, guint target, bool overlai
 		break;
 	}
 	hd_node *place = hd_node_at(t, d.place);
+	if (pointer % 8 && !place->crooked) {
+		place->crooked = pointer;
+		place->crooked_parent = t->node;
+	}
+	if (layout->text && address == place->address && !place->text) {
+		place->text = pointer;
+		place->text_parent = t->node;
+	}
 	if (layout->kind == HD_LAYOUT_UNTYPED)
 		place->untyped = true;
 	else if (place->kind == HD_NODE_BLOCK && place->address == address && !d.uncertain)
@@ -584,6 +597,17 @@ hd_trace_run(hd_trace *t, const hd_trace_memory *memory, GArray *found, GArray *
 	*why = t->why;
 	t->why = NULL;
 	return done;
+}
+
+char *
+hd_trace_unseen(const hd_trace *t)
+{
+	for (guint i = 0; i < t->unseen->len; i++) {
+		const hd_root *r = &g_array_index(t->unseen, hd_root, i);
+		if (t->all[hd_layouts_find(t->layouts, r->handle)].leads)
+			return hd_trail_variable(r);
+	}
+	return NULL;
 }
 
 bool

@@ -18,7 +18,8 @@
  * which no typed pointer names the start; a block that by its size is no array of
  * what the pointers say, or may be a larger struct that begins with it; a union or
  * a type with several definitions that may lead to one, unless other pointers make
- * it certain.
+ * it certain; a pointer to one that is not aligned (in a packed struct); a char * to the
+ * start of one that does not begin with text (the block was freed, and is text by now).
  * Nothing but a block's size says how many objects it has: some may be no more than
  * room (capacity, a rest of the allocator's), and hold what was there before.
  *
@@ -78,7 +79,8 @@ void hd_trace_free(hd_trace *trace);
 /* Units are borrowed and must outlive the trace. One that has neither roots nor wants is still worth adding: its types
  * are what others only declare. */
 void hd_trace_add_unit(hd_trace *trace, const hd_unit *unit);
-/* address: of the variable in the running program. Thread-locals and constants are no roots, and ignored. */
+/* address: of the variable in the running program, any for a thread-local, which is not followed. Constants are no
+ * roots, and ignored. */
 void hd_trace_add_root(hd_trace *trace, const hd_unit *unit, const hd_unit_variable *variable, guint64 address);
 /* A struct or union, named as for hd_migration_of_type. The index that results say; G_MAXUINT: there is no such type.
  * Asked twice for one type, results say the last. */
@@ -88,6 +90,8 @@ void hd_trace_prepare(hd_trace *trace);
 /* Appends to found (of hd_traced) and leads (of hd_trace_lead). false: it cannot be told where all objects are; *why
  * is the caller's to free, and what was appended is not all. */
 bool hd_trace_run(hd_trace *trace, const hd_trace_memory *memory, GArray *found, GArray *leads, char **why);
+/* A thread-local that may lead to a wanted object, as C declares it (new string); NULL: none. Of what is prepared. */
+char *hd_trace_unseen(const hd_trace *trace);
 /* Whether the last run knows what a block that starts there holds. */
 bool hd_trace_knows(const hd_trace *trace, guint64 block_start);
 /* How it was reached, for people: "static struct entity *list in game.c -> next"; new string. Valid until the next

@@ -122,6 +122,39 @@ judge_block(hd_trace *t, const hd_node *n)
 }
 
 static bool
+begins_with_text(const hd_type *type, int depth)
+{
+	type = hd_type_strip(type);
+	if (type->kind == HD_TYPE_ARRAY && depth < HD_TYPE_DEPTH)
+		return begins_with_text(type->target, depth + 1);
+	for (guint i = 0; type->members && i < type->members->len && depth < HD_TYPE_DEPTH; i++) {
+		const hd_member *member = &g_array_index(type->members, hd_member, i);
+		if (member->bit_offset == 0 && begins_with_text(member->type, depth + 1))
+			return true;
+	}
+	return type->kind == HD_TYPE_BASE && type->size == 1;
+}
+
+/* What was said of a place beside its type. */
+static bool
+judge_pointers(hd_trace *t, const hd_node *n)
+{
+	if (n->crooked)
+		return hd_trail_refuse(t, n->crooked_parent, n->crooked,
+				       "is a pointer that is not aligned (in a packed struct), which nothing finds "
+				       "that only looks for words");
+	if (!n->text || n->kind != HD_NODE_BLOCK || begins_with_text(t->all[n->layout].type, 0))
+		return true;
+	char *type = hd_trail_name(t, n->layout);
+	hd_trail_refuse(t, n->text_parent, n->text,
+			"leads to a block of %" G_GUINT64_FORMAT
+			" bytes that another pointer says holds %s: it may be text by now, and that pointer forgotten",
+			n->size, type);
+	g_free(type);
+	return false;
+}
+
+static bool
 list_node(hd_trace *t, guint index, GArray *found, GArray *leads)
 {
 	const hd_node *n = hd_node_at(t, index);
@@ -130,7 +163,7 @@ list_node(hd_trace *t, guint index, GArray *found, GArray *leads)
 		if (n->untyped)
 			append_lead(t, index, NULL, leads);
 	} else if (layout->holds) {
-		if (n->kind == HD_NODE_BLOCK && !judge_block(t, n))
+		if (!judge_pointers(t, n) || (n->kind == HD_NODE_BLOCK && !judge_block(t, n)))
 			return false;
 		list_wanted(t, index, n->layout, n->address, layout->size, hd_node_count(t, n), n->address + n->size,
 			    found);

@@ -38,8 +38,8 @@ name_offset(GString *text, const hd_type *type, guint64 offset)
 	}
 }
 
-static char *
-variable_text(const hd_root *r)
+char *
+hd_trail_variable(const hd_root *r)
 {
 	const hd_unit_variable *v = r->variable;
 	char *declared = hd_type_print(r->type, v->name);
@@ -84,7 +84,7 @@ way_to(const hd_trace *t, guint index, guint64 pointer, bool has_pointer)
 	for (; hd_node_at(t, i)->parent != HD_NO_NODE; i = hd_node_at(t, i)->parent)
 		length++;
 	GString *text = g_string_new(NULL);
-	char *variable = variable_text(&g_array_index(t->roots, hd_root, i));
+	char *variable = hd_trail_variable(&g_array_index(t->roots, hd_root, i));
 	g_string_append(text, variable);
 	g_free(variable);
 	if (has_pointer)

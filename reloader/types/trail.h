@@ -22,6 +22,10 @@ typedef struct {
 	guint layout;	 /* of its elements; a block that nothing typed has none: HD_NO_LAYOUT */
 	hd_node_kind kind;
 	bool untyped; /* BLOCK: void * or char * leads here */
+	guint64 text; /* the address of a char * that leads to its start; 0: none */
+	guint text_parent;
+	guint64 crooked; /* the address of a pointer that is not aligned, and leads here; 0: none */
+	guint crooked_parent;
 } hd_node;
 
 typedef struct {
@@ -46,6 +50,7 @@ struct hd_trace {
 	const hd_layout *all; /* those of layouts, once prepared */
 	const hd_part *parts, *followed;
 	guint wants;
+	GArray *unseen;	  /* of hd_root: thread-locals */
 	GArray *roots;	  /* of hd_root; once prepared, in order of addresses, and the first nodes */
 	GArray *nodes;	  /* of hd_node */
 	GArray *queue;	  /* of guint: nodes whose pointers are still to be followed */
@@ -77,6 +82,8 @@ hd_node_count(const hd_trace *t, const hd_node *n)
 
 /* ---- trail.c ---- */
 
+/* A variable as C declares it, and where; new string. */
+char *hd_trail_variable(const hd_root *root);
 /* What a layout is called; new string. */
 char *hd_trail_name(const hd_trace *trace, guint layout);
 /* Ends the walk: says where the pointer is, and what is wrong about it. Always false. */

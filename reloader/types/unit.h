@@ -77,6 +77,10 @@ int hd_unit_code_line(const hd_unit *unit, const char *file, int first, int last
  * hd_verdict calls types. */
 bool hd_reach_has_pointer(const hd_unit *unit, const char *key);
 
+/* The type's shape as text, equal for types that can share memory; new string. key: as above. NULL: the unit has no
+ * such type. */
+char *hd_reach_shape(const hd_unit *unit, const char *key);
+
 /* Whether a frame of the function may have such an object in it. */
 bool hd_reach_has_local(const hd_unit *unit, const char *key, const char *function);
 
