@@ -271,5 +271,30 @@ def text_in_a_block_that_was_freed_stays_text(s):
     is_held_with_all_as_it_was(s, "text")
 
 
+def fails_and_then_works(s):
+    for count in (500, 1000):
+        s.expect("add", f"0 {count}")
+    s.edit("mod.c", "int id;", "int id; long mana[3];")
+    s.held(("HD107", "HD301", "HD302", "HD303"))
+    s.expect("add", "0 1500")
+    s.edit("mod.c", "int val;", "char name[9]; int val;")
+    s.live("answer")
+    s.expect("add", "0 2000")
+    s.undo()
+    s.expect("add", "0 2500")
+
+
+def fault_case(fault):
+    def each(s):
+        fails_and_then_works(s)
+    each.__name__ = "all_is_as_it_was_after_" + fault.replace(".", "_").replace(":", "_")
+    case({"mod.c": LIST}, hotdev=WORD, environment={"HOTDEV_FAULT": fault}, once=True)(each)
+
+
+for name in ("target.reshape", "target.allocate", "target.object:1", "target.object:2", "target.object:5",
+             "target.write:1", "target.last"):
+    fault_case(name)
+
+
 if __name__ == "__main__":
     main()

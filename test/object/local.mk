@@ -2,7 +2,7 @@
 EXTRA_DIST += test/object/compile.h test/object/mutate.h test/object/corpus.c
 OBJECT_TEST_LIBS = reloader/object/libobject.a $(LIBRARIES_BASE) $(ELF_LIBS) $(XXHASH_LIBS)
 if HAVE_CMOCKA
-OBJECT_TESTS = test/object/decode.t test/object/object.t test/object/diff.t test/object/damage.t
+OBJECT_TESTS = test/object/decode.t test/object/object.t test/object/diff.t test/object/resume.t test/object/damage.t
 check_PROGRAMS += $(OBJECT_TESTS)
 TESTS += $(OBJECT_TESTS)
 OBJECT_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
@@ -16,6 +16,9 @@ test_object_object_t_LDADD = $(OBJECT_TEST_LIBS) $(CMOCKA_LIBS)
 test_object_diff_t_SOURCES = test/object/diff.c test/object/compile.c
 test_object_diff_t_CPPFLAGS = $(OBJECT_TEST_CPPFLAGS)
 test_object_diff_t_LDADD = $(OBJECT_TEST_LIBS) $(CMOCKA_LIBS)
+test_object_resume_t_SOURCES = test/object/resume.c test/object/compile.c
+test_object_resume_t_CPPFLAGS = $(OBJECT_TEST_CPPFLAGS)
+test_object_resume_t_LDADD = $(OBJECT_TEST_LIBS) $(CMOCKA_LIBS)
 test_object_damage_t_SOURCES = test/object/damage.c test/object/compile.c test/object/mutate.c
 test_object_damage_t_CPPFLAGS = $(OBJECT_TEST_CPPFLAGS)
 test_object_damage_t_LDADD = $(OBJECT_TEST_LIBS) $(CMOCKA_LIBS)
