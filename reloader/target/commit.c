@@ -625,6 +625,8 @@ attempt_work(void *data)
 		a->good = prepared && check_exclusions(a) && read_all(a) && reshape_all(a);
 		if (a->good) {
 			take_samples(a);
+			if (a->commit->reshape.convert)
+				hd_stop_tie(a->stop);
 			a->good = write_all(a);
 		}
 		if (!a->good)

@@ -124,6 +124,7 @@ typedef struct {
 	GHashTable *index;	/* tid -> index in threads + 1 */
 	guint64 existing, last; /* hd_births before the last search */
 	gint64 began;		/* when the first thread stopped; 0: none has */
+	bool tied;		/* hd_stop_tie */
 } hd_stop;
 
 /* Runs work in a thread of its own and waits for it. ptrace ties a traced
@@ -137,6 +138,9 @@ hd_stop *hd_stop_new(hd_target *target);
 bool hd_stop_attach(hd_stop *stop, GError **error);
 /* Stops them all and reads their registers. */
 bool hd_stop_now(hd_stop *stop, GError **error);
+/* From here on, and until they are let go, whoever ends this process ends the stopped ones as well: half of what is to
+ * be written must not run. */
+void hd_stop_tie(hd_stop *stop);
 /* The last that work does: what is still attached then goes on when the tracer ends; registers that were changed are
  * written. */
 void hd_stop_release(hd_stop *stop);

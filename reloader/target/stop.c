@@ -846,6 +846,21 @@ needs_detach(const hd_thread *thread)
 	return thread->signal || thread->stop_again || thread->stepped;
 }
 
+static void
+set_options(hd_stop *stop, long options)
+{
+	for (guint i = 0; i < stop->threads->len; i++)
+		if (thread_at(stop, i)->state == HD_THREAD_STOPPED)
+			ptrace(PTRACE_SETOPTIONS, thread_at(stop, i)->tid, 0, options);
+}
+
+void
+hd_stop_tie(hd_stop *stop)
+{
+	stop->tied = true;
+	set_options(stop, OPTIONS | PTRACE_O_EXITKILL);
+}
+
 void
 hd_stop_release(hd_stop *stop)
 {
@@ -858,6 +873,9 @@ hd_stop_release(hd_stop *stop)
 		else if (thread->changed)
 			ptrace(PTRACE_SETREGS, thread->tid, 0, &thread->regs);
 	}
+	/* All is written; the tracer's own end lets go of the rest. */
+	if (stop->tied)
+		set_options(stop, OPTIONS);
 	gint64 now = hd_now_ns();
 	for (guint i = 0; i < stop->threads->len; i++) {
 		hd_thread *thread = thread_at(stop, i);
