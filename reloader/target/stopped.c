@@ -94,6 +94,31 @@ hd_stopped_stack_words(const hd_stopped *process, hd_word_run *run, void *data)
 	}
 }
 
+/* What comes after a guess has no registers. */
+static void
+run_frames(const hd_stopped *process, const hd_thread *thread, hd_frame_run *run, void *data)
+{
+	hd_target *target = process->stop->target;
+	bool complete;
+	hd_sample *sample = hd_sample_take(target, thread);
+	GArray *frames = hd_target_unwind(target, sample, &complete);
+	for (guint i = 0; i < frames->len; i++)
+		if (g_array_index(frames, hd_frame, i).known)
+			run(&g_array_index(frames, hd_frame, i), data);
+	g_array_unref(frames);
+	hd_sample_free(sample);
+}
+
+void
+hd_stopped_frames(const hd_stopped *process, hd_frame_run *run, void *data)
+{
+	for (guint i = 0; i < process->stop->threads->len; i++) {
+		const hd_thread *thread = &g_array_index(process->stop->threads, hd_thread, i);
+		if (thread->pid == process->pid && thread->state == HD_THREAD_STOPPED)
+			run_frames(process, thread, run, data);
+	}
+}
+
 static void
 run_words(const hd_stopped *process, const hd_map *map, hd_word_run *run, void *data)
 {

@@ -133,6 +133,10 @@ void hd_stopped_stack_words(const hd_stopped *process, hd_word_run *run, void *d
 /* Every word of the variables with an initial value of loaded objects but the program's own file: the C library's, say.
  */
 void hd_stopped_library_words(const hd_stopped *process, hd_word_run *run, void *data);
+/* The frames of its threads, as far as they can be unwound without a guess; a thread's innermost first. */
+typedef struct hd_frame hd_frame;
+typedef void hd_frame_run(const hd_frame *frame, void *data);
+void hd_stopped_frames(const hd_stopped *process, hd_frame_run *run, void *data);
 /* All blocks in use, those of the C library among them. */
 typedef void hd_block_run(guint64 start, gsize size, void *data);
 void hd_stopped_blocks(const hd_stopped *process, hd_block_run *run, void *data);
@@ -236,9 +240,15 @@ pid_t hd_sample_pid(const hd_sample *sample);
 pid_t hd_sample_tid(const hd_sample *sample);
 const char *hd_sample_name(const hd_sample *sample);
 
-typedef struct {
-	guint64 pc; /* of the call, for frames above the innermost: already minus one */
-} hd_frame;
+/* DWARF's numbers 0 to 15: the general registers (x86-64 psABI, figure 3.36). */
+#define HD_FRAME_REGISTERS 16
+
+struct hd_frame {
+	guint64 pc;			       /* of the call, for frames above the innermost: already minus one */
+	guint64 cfa;			       /* the canonical frame address (DWARF 5, 6.4); 0: not known */
+	guint64 registers[HD_FRAME_REGISTERS]; /* as they are in this frame */
+	guint16 known;			       /* bit n: registers[n] is; none, where a frame further in was a guess */
+};
 
 /* Tells the unwinder of code that was placed in an arena: an ELF image whose
  * allocated sections have sh_addr set. bytes is referenced. */
@@ -248,6 +258,9 @@ void hd_target_remove_code(hd_target *target, GBytes *elf);
 /* Unwinds; innermost frame first; of hd_frame. *complete: reached the thread's
  * outermost frame; false: the rest is unknown, never "new". */
 GArray *hd_target_unwind(hd_target *target, const hd_sample *sample, bool *complete);
+
+/* What unwinding reads of files, before a stop in which it is done. */
+void hd_target_prepare_unwind(hd_target *target);
 
 /* Samples the given threads (of pid_t; NULL: all) with a stop as short as can be; of hd_sample *. */
 GPtrArray *hd_target_sample(hd_target *target, const GArray *tids, GError **error);

@@ -21,6 +21,11 @@
 
 #define MOST_FRAMES 4096
 
+/* DWARF's numbers of registers: x86-64 psABI, figure 3.36. */
+enum { RBX = 3, RBP = 6, RSP = 7 };
+#define BIT(n) ((guint16)(1U << (n)))
+#define CALLEE_SAVED (BIT(RBX) | BIT(RBP) | BIT(RSP) | 0xf000)
+
 typedef struct {
 	GBytes *image;	  /* as given */
 	GByteArray *file; /* what libdwfl reads; NULL: nothing to know */
@@ -36,6 +41,7 @@ typedef struct {
 	/* of the stack that is being unwound */
 	const hd_sample *sample;
 	GArray *frames;
+	guint16 keeps; /* of the frame before: see has_cfi */
 	bool guessed;
 } unwinder;
 
@@ -187,20 +193,49 @@ static const Dwfl_Thread_Callbacks thread_callbacks = {.next_thread = next_threa
 						       .memory_read = memory_read,
 						       .set_initial_registers = set_initial_registers};
 
+/* keeps: which registers its caller has as this code has them, though libdwfl says that they are lost: elfutils' rules
+ * for x86-64 (ebl_abi_cfi, 0.188 at least) leave out rbx. false: there is no unwind information. */
 static bool
-has_cfi(unwinder *u, Dwarf_Addr pc)
+has_cfi(unwinder *u, Dwarf_Addr pc, guint16 *keeps)
 {
 	Dwfl_Module *module = dwfl_addrmodule(u->dwfl, pc);
+	*keeps = 0;
 	for (int which = 0; module && which < 2; which++) {
 		Dwarf_Addr bias;
 		Dwarf_Frame *frame;
+		Dwarf_Op memory[3], *ops;
+		size_t n_ops;
 		Dwarf_CFI *cfi = which ? dwfl_module_dwarf_cfi(module, &bias) : dwfl_module_eh_cfi(module, &bias);
 		if (cfi && dwarf_cfi_addrframe(cfi, pc - bias, &frame) == 0) {
+			if (dwarf_frame_register(frame, RBX, memory, &ops, &n_ops) == 0 && n_ops == 0)
+				*keeps = BIT(RBX);
 			free(frame);
 			return true;
 		}
 	}
 	return false;
+}
+
+/* What a caller has again after a call (x86-64 psABI, 3.2.1). The stack pointer it then has is the canonical frame
+ * address of what it called. */
+static void
+take_registers(unwinder *u, Dwfl_Frame *state, bool activation, hd_frame *frame)
+{
+	hd_frame *callee = u->frames->len ? &g_array_index(u->frames, hd_frame, u->frames->len - 1) : NULL;
+	Dwarf_Word word;
+	for (guint i = 0; i < HD_FRAME_REGISTERS; i++) {
+		if (!activation && !(CALLEE_SAVED & BIT(i)))
+			continue;
+		if (dwfl_frame_reg(state, i, &word) == 0)
+			frame->registers[i] = word;
+		else if (callee && u->keeps & callee->known & BIT(i))
+			frame->registers[i] = callee->registers[i];
+		else
+			continue;
+		frame->known |= BIT(i);
+	}
+	if (callee && frame->known & BIT(RSP))
+		callee->cfa = frame->registers[RSP];
 }
 
 static int
@@ -211,10 +246,16 @@ take_frame(Dwfl_Frame *state, void *argument)
 	bool activation;
 	if (!dwfl_frame_pc(state, &pc, &activation))
 		return DWARF_CB_ABORT;
-	hd_frame frame = {activation ? pc : pc - 1};
+	hd_frame frame = {.pc = activation ? pc : pc - 1};
+	if (!u->guessed)
+		take_registers(u, state, activation, &frame);
 	g_array_append_val(u->frames, frame);
-	if (!has_cfi(u, frame.pc) && (activation || !hd_arena_has_code(u->target, frame.pc)))
-		u->guessed = true;
+	if (!has_cfi(u, frame.pc, &u->keeps)) {
+		if (activation || !hd_arena_has_code(u->target, frame.pc))
+			u->guessed = true;
+		else
+			u->keeps = CALLEE_SAVED & ~(BIT(RBP) | BIT(RSP)); /* libtcc uses none of them */
+	}
 	return u->frames->len < MOST_FRAMES ? DWARF_CB_OK : DWARF_CB_ABORT;
 }
 
@@ -278,7 +319,7 @@ hd_target_unwind(hd_target *target, const hd_sample *sample, bool *complete)
 	unwinder *u = ready_unwinder(target);
 	*complete = false;
 	if (!u) {
-		hd_frame innermost = {sample->regs.rip};
+		hd_frame innermost = {.pc = sample->regs.rip};
 		g_array_append_val(frames, innermost);
 		return frames;
 	}
@@ -287,6 +328,12 @@ hd_target_unwind(hd_target *target, const hd_sample *sample, bool *complete)
 	u->guessed = false;
 	*complete = dwfl_getthread_frames(u->dwfl, sample->tid, take_frame, u) == 0 && !u->guessed;
 	return frames;
+}
+
+void
+hd_target_prepare_unwind(hd_target *target)
+{
+	ready_unwinder(target);
 }
 
 static void
