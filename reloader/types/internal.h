@@ -89,6 +89,20 @@ typedef struct {
 	Dwarf_Die die;
 } hd_unfilled;
 
+/* An entry that has code of its own, or did where it was not inlined. */
+typedef struct {
+	Dwarf_Die die;
+	guint function; /* the scope of the function it is in, perhaps itself */
+} hd_scope;
+
+/* An automatic variable or parameter, each instance by itself, that has a place. */
+typedef struct {
+	Dwarf_Die die;
+	const hd_type *type;
+	const char *name, *function;
+	guint scope;
+} hd_local_entry;
+
 struct hd_unit {
 	Dwarf *dwarf;
 	hd_relocated *object; /* owns the dwarf of a relocatable object; NULL for an image */
@@ -105,6 +119,9 @@ struct hd_unit {
 	GHashTable *sources;   /* Dwarf_CU * -> hd_sources *, owned */
 	GHashTable *files;     /* spelling -> the file's one name, both in strings */
 	GStringChunk *strings;
+	GArray *scopes;	       /* of hd_scope */
+	GArray *local_entries; /* of hd_local_entry */
+	GArray *locals;	       /* of hd_unit_local: locals.c's; NULL: not asked for yet */
 };
 
 /* ---- relocate.c: a relocatable object as libdw likes it ---- */

@@ -9,6 +9,7 @@ reloader_types_libtypes_a_SOURCES = \
 	reloader/types/internal.h \
 	reloader/types/landing.c \
 	reloader/types/layout.c \
+	reloader/types/locals.c reloader/types/locals.h \
 	reloader/types/migration.c reloader/types/migration.h \
 	reloader/types/numbers.c reloader/types/numbers.h \
 	reloader/types/parts.c reloader/types/parts.h \

@@ -22,6 +22,7 @@ hd_trace_new(void)
 	t->layouts = hd_layouts_new();
 	t->roots = g_array_new(FALSE, FALSE, sizeof(hd_root));
 	t->unseen = g_array_new(FALSE, FALSE, sizeof(hd_root));
+	t->locals = g_array_new(FALSE, FALSE, sizeof(hd_local));
 	t->nodes = g_array_new(FALSE, FALSE, sizeof(hd_node));
 	t->queue = g_array_new(FALSE, FALSE, sizeof(guint));
 	t->deferred = g_array_new(FALSE, FALSE, sizeof(hd_deferred));
@@ -37,6 +38,7 @@ hd_trace_free(hd_trace *t)
 	hd_layouts_free(t->layouts);
 	g_array_unref(t->roots);
 	g_array_unref(t->unseen);
+	g_array_unref(t->locals);
 	g_array_unref(t->nodes);
 	g_array_unref(t->queue);
 	g_array_unref(t->deferred);
@@ -63,6 +65,77 @@ hd_trace_add_root(hd_trace *t, const hd_unit *unit, const hd_unit_variable *vari
 		g_array_append_val(t->unseen, r);
 	else
 		g_array_append_val(t->roots, r);
+}
+
+/* The unit's type of the same name, whatever its shape is there; of pointers, one to that. NULL: none. */
+static const hd_type *
+named_alike(const hd_unit *unit, const hd_type *type, int depth)
+{
+	type = hd_type_strip(type);
+	if (depth > HD_TYPE_DEPTH)
+		return NULL;
+	if (type->kind == HD_TYPE_POINTER) {
+		const hd_type *target = named_alike(unit, type->target, depth + 1);
+		for (guint i = 0; target && i < unit->types->len; i++) {
+			const hd_type *pointer = unit->types->pdata[i];
+			if (pointer->kind == HD_TYPE_POINTER && hd_type_strip(pointer->target) == target)
+				return pointer;
+		}
+		return NULL;
+	}
+	if (!type->members || !hd_type_tag(type))
+		return NULL;
+	char *name = g_strdup_printf("%s %s", hd_type_keyword(type), hd_type_tag(type));
+	const hd_type *found = hd_reach_type(unit, type->function, name, 0);
+	g_free(name);
+	return found;
+}
+
+/* What an object in a frame of another version is now, if it is the same by value. */
+static const hd_type *
+same_by_value(const hd_unit *unit, const hd_type *type)
+{
+	while (type->kind == HD_TYPE_ARRAY)
+		type = hd_type_strip(type->target);
+	const hd_type *now = named_alike(unit, type, 0);
+	bool same = now && (type->kind == HD_TYPE_POINTER || hd_is_unchanged(type, now));
+	return same ? now : NULL;
+}
+
+/* What its layout is to be of: of a pointer, what that leads to, which has the shape of what runs. */
+static const hd_type *
+type_of_local(const hd_unit *unit, const hd_unit *of, const hd_unit_local *local)
+{
+	const hd_type *type = hd_type_strip(local->type);
+	if (type->kind == HD_TYPE_POINTER)
+		return unit == of ? type->target : named_alike(unit, type->target, 0);
+	if (local->place == HD_LOCAL_IN_REGISTER)
+		return NULL;
+	return unit == of ? type : same_by_value(unit, type);
+}
+
+static bool
+leads_to_numbers(const hd_type *type)
+{
+	const hd_type *target = type->kind == HD_TYPE_POINTER ? hd_type_strip(type->target) : NULL;
+	return target && (target->kind == HD_TYPE_BASE || target->kind == HD_TYPE_ENUM);
+}
+
+guint
+hd_trace_add_local(hd_trace *t, const hd_unit *unit, const hd_unit *of, const hd_unit_local *local)
+{
+	const hd_type *type = hd_type_strip(local->type);
+	hd_local l = {.name = local->name, .function = local->function, .type = local->type};
+	l.numbers = leads_to_numbers(type);
+	if (!hd_extent_of(type, &l.size) || l.size == 0)
+		return G_MAXUINT;
+	const hd_type *target = l.numbers ? type->target : type_of_local(unit, of, local);
+	if (!target)
+		return G_MAXUINT;
+	if (!l.numbers)
+		l.handle = hd_layouts_add(t->layouts, unit, target);
+	g_array_append_val(t->locals, l);
+	return t->locals->len - 1;
 }
 
 guint
@@ -108,8 +181,20 @@ hd_trace_prepare(hd_trace *t)
 		hd_root *r = &g_array_index(t->roots, hd_root, i);
 		r->handle = hd_layouts_find(t->layouts, r->handle);
 	}
+	for (guint i = 0; i < t->locals->len; i++) {
+		hd_local *l = &g_array_index(t->locals, hd_local, i);
+		if (!l->numbers)
+			l->handle = hd_layouts_find(t->layouts, l->handle);
+	}
 	g_array_sort(t->roots, by_address);
 	drop_doubles(t->roots);
+}
+
+bool
+hd_trace_local_matters(const hd_trace *t, guint local)
+{
+	const hd_local *l = &g_array_index(t->locals, hd_local, local);
+	return l->numbers || t->all[l->handle].leads;
 }
 
 /* ---- nodes ---- */
@@ -142,7 +227,8 @@ grow_table(hd_trace *t)
 	g_free(t->table);
 	t->table = g_new0(guint, t->table_size);
 	for (guint i = t->roots->len; i < t->nodes->len; i++)
-		*find_entry(t, hd_node_at(t, i)->address, name_of(hd_node_at(t, i))) = i + 1;
+		if (hd_node_at(t, i)->kind != HD_NODE_LOCAL)
+			*find_entry(t, hd_node_at(t, i)->address, name_of(hd_node_at(t, i))) = i + 1;
 }
 
 /* Variables are found by their addresses' order instead, for pointers lead into their middle. */
@@ -270,6 +356,13 @@ is_readable(const hd_trace *t, guint64 address)
 
 /* ---- one pointer ---- */
 
+static bool
+is_weak(const hd_trace *t, guint node)
+{
+	const hd_node *n = hd_node_at(t, node);
+	return n->kind == HD_NODE_LOCAL || n->weak;
+}
+
 /* An object of which only this pointer says what it is. */
 static void
 reach_object(hd_trace *t, const hd_deferred *d)
@@ -283,7 +376,8 @@ reach_object(hd_trace *t, const hd_deferred *d)
 		     .pointer = d->pointer,
 		     .parent = d->parent,
 		     .layout = d->layout,
-		     .kind = HD_NODE_OBJECT};
+		     .kind = HD_NODE_OBJECT,
+		     .weak = is_weak(t, d->parent)};
 	/* All elements, if it says so of a whole block. */
 	if (d->place != HD_NO_NODE && hd_node_at(t, d->place)->address == d->address)
 		n.size = hd_node_at(t, d->place)->size;
@@ -304,8 +398,11 @@ claim(hd_trace *t, const hd_deferred *d)
 {
 	hd_node *n = hd_node_at(t, d->place);
 	const hd_layout *layout = &t->all[d->layout];
-	if (n->layout == d->layout)
+	bool weak = is_weak(t, d->parent);
+	if (n->layout == d->layout) {
+		n->weak &= weak;
 		return true;
+	}
 	if (n->size < layout->size && layout->holds)
 		return refuse_size(t, d);
 	bool first = n->layout == HD_NO_LAYOUT;
@@ -315,6 +412,7 @@ claim(hd_trace *t, const hd_deferred *d)
 	if (first || says_less(t, n->layout, d->layout) ||
 	    hd_layouts_contains(t->layouts, d->layout, 0, MAX(n->size, layout->size), n->layout)) {
 		n->layout = d->layout;
+		n->weak = weak && (first || n->weak);
 		if (first) {
 			n->parent = d->parent;
 			n->pointer = d->pointer;
@@ -357,6 +455,37 @@ leave(hd_trace *t, const hd_deferred *d)
 		g_array_append_vals(t->deferred, d, 1);
 }
 
+/* Whether by its size the block is as many of them as it has room for. */
+static bool
+has_size_of(const hd_trace *t, const hd_node *block, const hd_layout *layout)
+{
+	guint64 count = layout->size ? block->size / layout->size : 0;
+	return layout->flexible ? block->size >= layout->size
+				: count && (!t->memory->may_be_asked_for ||
+					    t->memory->may_be_asked_for(count * layout->size, block->size));
+}
+
+/* A pointer of a frame, which may be anything. It says no more than what a block is that nobody else says that of. */
+static bool
+follow_weak(hd_trace *t, guint64 pointer, guint64 address, guint target, bool overlaid)
+{
+	const hd_local *local = &g_array_index(t->locals, hd_local, hd_node_at(t, t->node)->local);
+	hd_deferred d = {.address = address, .pointer = pointer, .parent = t->node, .layout = target};
+	bool speaks = local->numbers || (!overlaid && t->all[target].leads && t->all[target].kind != HD_LAYOUT_UNKNOWN);
+	if (!speaks || find_place(t, address, &d, &d.place) != HD_MEMORY_BLOCK)
+		return true;
+	hd_node *place = hd_node_at(t, d.place);
+	if (place->kind != HD_NODE_BLOCK || place->address != address)
+		return true;
+	if (local->numbers) {
+		place->disputed = true;
+		return true;
+	}
+	bool free_to_say = place->layout == HD_NO_LAYOUT && has_size_of(t, place, &t->all[target]);
+	bool others = place->layout != HD_NO_LAYOUT && place->weak;
+	return free_to_say || others ? claim(t, &d) : true;
+}
+
 static bool
 follow(hd_trace *t, guint64 pointer, guint64 address, guint target, bool overlaid)
 {
@@ -396,6 +525,13 @@ follow(hd_trace *t, guint64 pointer, guint64 address, guint target, bool overlai
 
 /* ---- the walk ---- */
 
+static bool
+follow_from(hd_trace *t, guint64 pointer, guint64 address, guint target, bool overlaid)
+{
+	bool local = hd_node_at(t, t->node)->kind == HD_NODE_LOCAL;
+	return (local ? follow_weak : follow)(t, pointer, address, target, overlaid);
+}
+
 /* false: ended, or *readable is false. */
 static bool
 visit(hd_trace *t, guint index, guint64 address, guint64 end, bool overlaid, bool *readable)
@@ -426,7 +562,7 @@ visit(hd_trace *t, guint index, guint64 address, guint64 end, bool overlaid, boo
 			} else if (!(*readable = read_word(t, at, end, &word))) {
 				return false;
 			} else if (word >= ADDRESS_LEAST &&
-				   !follow(t, at, word, inner->target, overlaid || part->overlaid)) {
+				   !follow_from(t, at, word, inner->target, overlaid || part->overlaid)) {
 				return false;
 			}
 		}
@@ -565,6 +701,49 @@ settle(hd_trace *t)
 	return going;
 }
 
+/* ---- frames ---- */
+
+static guint
+add_local_node(hd_trace *t, const hd_trace_slot *slot)
+{
+	const hd_local *l = &g_array_index(t->locals, hd_local, slot->local);
+	hd_node n = {.address = slot->in_register ? 0 : slot->address,
+		     .size = l->size,
+		     .parent = HD_NO_NODE,
+		     .layout = l->numbers ? HD_NO_LAYOUT : l->handle,
+		     .kind = HD_NODE_LOCAL,
+		     .local = slot->local};
+	g_array_append_val(t->nodes, n);
+	return t->nodes->len - 1;
+}
+
+static bool
+walk_slot(hd_trace *t, const hd_trace_slot *slot)
+{
+	const hd_local *l = &g_array_index(t->locals, hd_local, slot->local);
+	guint64 word = slot->word;
+	bool pointer = hd_type_strip(l->type)->kind == HD_TYPE_POINTER;
+	if (!hd_trace_local_matters(t, slot->local))
+		return true;
+	guint node = add_local_node(t, slot);
+	if (!pointer)
+		return t->all[l->handle].torn || walk(t, node) || !t->why;
+	if (!slot->in_register && !t->memory->read(slot->address, &word, sizeof word, t->memory->data))
+		return true;
+	t->node = node;
+	return word < ADDRESS_LEAST || follow_weak(t, slot->address, word, l->handle, false);
+}
+
+/* After the variables, whose word counts for more. */
+static bool
+walk_slots(hd_trace *t, const GArray *slots)
+{
+	for (guint i = 0; slots && i < slots->len; i++)
+		if (!walk_slot(t, &g_array_index(slots, hd_trace_slot, i)))
+			return false;
+	return drain(t);
+}
+
 static void
 start(hd_trace *t)
 {
@@ -589,11 +768,11 @@ start(hd_trace *t)
 }
 
 bool
-hd_trace_run(hd_trace *t, const hd_trace_memory *memory, GArray *found, GArray *leads, char **why)
+hd_trace_run(hd_trace *t, const hd_trace_memory *memory, const GArray *slots, GArray *found, GArray *leads, char **why)
 {
 	t->memory = memory;
 	start(t);
-	bool done = drain(t) && settle(t) && hd_trace_list(t, found, leads);
+	bool done = drain(t) && walk_slots(t, slots) && settle(t) && hd_trace_list(t, found, leads);
 	*why = t->why;
 	t->why = NULL;
 	return done;
@@ -615,4 +794,15 @@ hd_trace_knows(const hd_trace *t, guint64 block_start)
 {
 	guint found = t->table_size ? *find_entry(t, block_start, HD_NO_LAYOUT) : 0;
 	return found && hd_node_at(t, found - 1)->layout != HD_NO_LAYOUT;
+}
+
+void
+hd_trace_claims(const hd_trace *t, GHashTable *claims)
+{
+	for (guint i = 0; i < t->nodes->len; i++) {
+		const hd_node *n = hd_node_at(t, i);
+		if (n->kind == HD_NODE_BLOCK && n->weak && n->layout != HD_NO_LAYOUT &&
+		    hd_node_at(t, n->parent)->kind == HD_NODE_LOCAL)
+			g_hash_table_insert(claims, GSIZE_TO_POINTER(n->address), GUINT_TO_POINTER(i + 1));
+	}
 }

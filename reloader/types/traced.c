@@ -22,6 +22,7 @@ append_found(const hd_trace *t, guint index, guint layout, guint64 address, guin
 			    .where = n->kind == HD_NODE_VARIABLE ? HD_TRACED_IN_VARIABLE : HD_TRACED_IN_BLOCK,
 			    .start = n->address,
 			    .size = n->size,
+			    .weak = n->weak,
 			    .node = index};
 	g_array_append_val(found, traced);
 }
@@ -121,6 +122,21 @@ judge_block(hd_trace *t, const hd_node *n)
 	return false;
 }
 
+/* What only frames lead to is what they say if nobody says otherwise. */
+static bool
+judge_word(hd_trace *t, const hd_node *n)
+{
+	if (!n->weak || (!n->untyped && !n->disputed))
+		return true;
+	char *type = hd_trail_name(t, n->layout);
+	hd_trail_refuse(t, n->parent, n->pointer,
+			"leads to a block that may be %s, or what another pointer says, which knows no such type: a "
+			"variable of a frame may be out of date",
+			type);
+	g_free(type);
+	return false;
+}
+
 static bool
 begins_with_text(const hd_type *type, int depth)
 {
@@ -159,11 +175,13 @@ list_node(hd_trace *t, guint index, GArray *found, GArray *leads)
 {
 	const hd_node *n = hd_node_at(t, index);
 	const hd_layout *layout = n->layout != HD_NO_LAYOUT ? &t->all[n->layout] : NULL;
+	if (n->kind == HD_NODE_LOCAL)
+		return true;
 	if (!layout) {
 		if (n->untyped)
 			append_lead(t, index, NULL, leads);
 	} else if (layout->holds) {
-		if (!judge_pointers(t, n) || (n->kind == HD_NODE_BLOCK && !judge_block(t, n)))
+		if (!judge_pointers(t, n) || (n->kind == HD_NODE_BLOCK && (!judge_block(t, n) || !judge_word(t, n))))
 			return false;
 		list_wanted(t, index, n->layout, n->address, layout->size, hd_node_count(t, n), n->address + n->size,
 			    found);

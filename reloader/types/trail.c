@@ -51,6 +51,14 @@ hd_trail_variable(const hd_root *r)
 	return text;
 }
 
+static char *
+local_text(const hd_local *l)
+{
+	char *declared = hd_type_print(l->type, l->name), *text = g_strdup_printf("%s of %s", declared, l->function);
+	g_free(declared);
+	return text;
+}
+
 /* The pointer's place in the node; empty when it is the whole node. */
 static char *
 step_text(const hd_trace *t, guint index, guint64 pointer)
@@ -60,6 +68,10 @@ step_text(const hd_trace *t, guint index, guint64 pointer)
 	guint64 offset = pointer - n->address;
 	if (n->kind == HD_NODE_VARIABLE) {
 		name_offset(text, g_array_index(t->roots, hd_root, index).type, offset);
+	} else if (n->kind == HD_NODE_LOCAL) {
+		const hd_local *l = &g_array_index(t->locals, hd_local, n->local);
+		if (hd_type_strip(l->type)->kind != HD_TYPE_POINTER)
+			name_offset(text, l->type, offset);
 	} else if (n->layout != HD_NO_LAYOUT) {
 		const hd_layout *layout = &t->all[n->layout];
 		if (!layout->flexible && layout->size > 0 && (n->size >= 2 * layout->size)) {
@@ -84,7 +96,9 @@ way_to(const hd_trace *t, guint index, guint64 pointer, bool has_pointer)
 	for (; hd_node_at(t, i)->parent != HD_NO_NODE; i = hd_node_at(t, i)->parent)
 		length++;
 	GString *text = g_string_new(NULL);
-	char *variable = hd_trail_variable(&g_array_index(t->roots, hd_root, i));
+	const hd_node *first = hd_node_at(t, i);
+	char *variable = first->kind == HD_NODE_LOCAL ? local_text(&g_array_index(t->locals, hd_local, first->local))
+						      : hd_trail_variable(&g_array_index(t->roots, hd_root, i));
 	g_string_append(text, variable);
 	g_free(variable);
 	if (has_pointer)

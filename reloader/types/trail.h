@@ -11,14 +11,14 @@
 #define HD_NO_NODE G_MAXUINT
 #define HD_NO_LAYOUT G_MAXUINT
 
-typedef enum { HD_NODE_VARIABLE, HD_NODE_BLOCK, HD_NODE_OBJECT } hd_node_kind;
+typedef enum { HD_NODE_VARIABLE, HD_NODE_BLOCK, HD_NODE_OBJECT, HD_NODE_LOCAL } hd_node_kind;
 
 /* Memory that was reached. A variable or block is known by its address alone; an object, which nothing says the
  * extent of, by address and layout. */
 typedef struct {
 	guint64 address, size;
 	guint64 pointer; /* the address of the one that led here first; it is in the parent */
-	guint parent;	 /* HD_NO_NODE: a variable */
+	guint parent;	 /* HD_NO_NODE: a variable, or a frame's */
 	guint layout;	 /* of its elements; a block that nothing typed has none: HD_NO_LAYOUT */
 	hd_node_kind kind;
 	bool untyped; /* BLOCK: void * or char * leads here */
@@ -26,6 +26,9 @@ typedef struct {
 	guint text_parent;
 	guint64 crooked; /* the address of a pointer that is not aligned, and leads here; 0: none */
 	guint crooked_parent;
+	bool weak;     /* only variables of frames lead here by types */
+	bool disputed; /* BLOCK: a frame's pointer says that it is numbers */
+	guint local;   /* LOCAL: the index in locals */
 } hd_node;
 
 typedef struct {
@@ -34,6 +37,15 @@ typedef struct {
 	guint64 address, size;
 	guint handle; /* then the layout */
 } hd_root;
+
+/* A variable of a function. */
+typedef struct {
+	const char *name, *function; /* the unit's */
+	const hd_type *type;
+	guint64 size;
+	guint handle; /* then the layout */
+	bool numbers; /* a pointer to numbers or text */
+} hd_local;
 
 /* A pointer that cannot be judged before all blocks are known. */
 typedef struct {
@@ -52,6 +64,7 @@ struct hd_trace {
 	guint wants;
 	GArray *unseen;	  /* of hd_root: thread-locals */
 	GArray *roots;	  /* of hd_root; once prepared, in order of addresses, and the first nodes */
+	GArray *locals;	  /* of hd_local */
 	GArray *nodes;	  /* of hd_node */
 	GArray *queue;	  /* of guint: nodes whose pointers are still to be followed */
 	guint done;	  /* how many of them were */

@@ -29,6 +29,8 @@ unit_new(Dwarf *dwarf)
 	unit->sources = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)hd_sources_free);
 	unit->files = g_hash_table_new(g_str_hash, g_str_equal);
 	unit->strings = g_string_chunk_new(4096);
+	unit->scopes = g_array_new(FALSE, FALSE, sizeof(hd_scope));
+	unit->local_entries = g_array_new(FALSE, FALSE, sizeof(hd_local_entry));
 	unit->nothing = hd_graph_new(unit, HD_TYPE_VOID);
 	return unit;
 }
@@ -50,6 +52,9 @@ hd_unit_free(hd_unit *unit)
 	g_hash_table_unref(unit->sources);
 	g_hash_table_unref(unit->files);
 	g_string_chunk_free(unit->strings);
+	g_array_unref(unit->scopes);
+	g_array_unref(unit->local_entries);
+	g_clear_pointer(&unit->locals, g_array_unref);
 	hd_relocated_free(unit->object);
 	g_free(unit);
 }

@@ -17,6 +17,7 @@
 
 /* Blocks nest no deeper in any honest program. */
 #define WALK_DEPTH 500
+#define HD_NO_SCOPE G_MAXUINT
 
 typedef struct {
 	guint64 address, size;
@@ -43,6 +44,7 @@ typedef struct {
 	GHashTable *functions; /* root -> hd_function_slot * */
 	GArray *candidates;
 	GHashTable *imported; /* partial units (dwz), each read once */
+	guint scope;	      /* the innermost one around; HD_NO_SCOPE: none */
 	gsize visited, limit; /* entries; more than there are bytes means a loop */
 	GError **error;
 } walk;
@@ -183,12 +185,27 @@ add_variable(walk *w, Dwarf_Die *die, const char *function, gsize order, const p
 }
 
 static bool
+note_local(walk *w, Dwarf_Die *die, Dwarf_Die *root, const char *function)
+{
+	hd_local_entry entry = {.die = *die, .name = dwarf_diename(root), .function = function, .scope = w->scope};
+	if (!function || w->scope == HD_NO_SCOPE || !entry.name || !dwarf_hasattr(die, DW_AT_location))
+		return true;
+	entry.type = hd_graph_type_of(w->unit, root);
+	if (!entry.type)
+		return damaged(w);
+	g_array_append_val(w->unit->local_entries, entry);
+	return true;
+}
+
+static bool
 visit_variable(walk *w, Dwarf_Die *die, const char *function)
 {
 	Dwarf_Die root;
 	place p = parse_location(die);
 	if (!find_root(die, &root))
 		return damaged(w);
+	if (!p.memory && !note_local(w, die, &root, function))
+		return false;
 	if (root.addr != die->addr) {
 		if (p.memory)
 			g_hash_table_insert(w->places, root.addr, g_memdup2(&p, sizeof p));
@@ -255,6 +272,32 @@ add_function(walk *w, Dwarf_Die *die)
 static bool walk_children(walk *w, Dwarf_Die *die, const char *function, int depth);
 
 static bool
+walk_scope(walk *w, Dwarf_Die *die, bool is_function, const char *function, int depth)
+{
+	GArray *scopes = w->unit->scopes;
+	guint around = w->scope;
+	hd_scope scope = {*die, is_function || around == HD_NO_SCOPE
+					? scopes->len
+					: g_array_index(scopes, hd_scope, around).function};
+	w->scope = scopes->len;
+	g_array_append_val(scopes, scope);
+	bool good = walk_children(w, die, function, depth + 1);
+	w->scope = around;
+	return good;
+}
+
+static bool
+visit_parameter(walk *w, Dwarf_Die *die, const char *function)
+{
+	Dwarf_Die root;
+	hd_type *type = hd_graph_type_of(w->unit, die);
+	if (!type || !find_root(die, &root))
+		return damaged(w);
+	hd_graph_hold(type, function);
+	return note_local(w, die, &root, function);
+}
+
+static bool
 visit_function(walk *w, Dwarf_Die *die, int depth)
 {
 	Dwarf_Die root;
@@ -264,7 +307,7 @@ visit_function(walk *w, Dwarf_Die *die, int depth)
 		return false;
 	note_code(w, die, root.addr);
 	const char *name = dwarf_diename(&root);
-	return walk_children(w, die, name ? name : "", depth + 1);
+	return walk_scope(w, die, true, name ? name : "", depth);
 }
 
 /* ---- the walk ---- */
@@ -305,21 +348,16 @@ visit_import(walk *w, Dwarf_Die *die, int depth)
 static bool
 visit(walk *w, Dwarf_Die *die, const char *function, int depth)
 {
-	hd_type *type;
 	switch (dwarf_tag(die)) {
 	case DW_TAG_subprogram:
 		return visit_function(w, die, depth);
 	case DW_TAG_variable:
 		return visit_variable(w, die, function);
 	case DW_TAG_formal_parameter:
-		type = hd_graph_type_of(w->unit, die);
-		if (!type)
-			return damaged(w);
-		hd_graph_hold(type, function);
-		return true;
+		return visit_parameter(w, die, function);
 	case DW_TAG_lexical_block:
 	case DW_TAG_inlined_subroutine:
-		return walk_children(w, die, function, depth + 1);
+		return walk_scope(w, die, false, function, depth);
 	case DW_TAG_structure_type:
 	case DW_TAG_union_type:
 		return visit_type(w, die, function) && walk_children(w, die, function, depth + 1);
@@ -498,7 +536,7 @@ settle_names(walk *w)
 bool
 hd_walk_unit(hd_unit *unit, Dwarf_Die *cu, GError **error)
 {
-	walk w = {.unit = unit, .error = error, .limit = most_entries(cu)};
+	walk w = {.unit = unit, .scope = HD_NO_SCOPE, .error = error, .limit = most_entries(cu)};
 	w.places = g_hash_table_new_full(NULL, NULL, NULL, g_free);
 	w.codes = g_array_new(FALSE, FALSE, sizeof(code_place));
 	w.functions = g_hash_table_new(NULL, NULL);

@@ -157,7 +157,7 @@ look_for(const hd_unit *unit, const hd_unit *other, const char *type)
 				  MEMORY_START + i * BLOCK_SIZE % MEMORY_SIZE);
 	(void)hd_trace_want(trace, unit, NULL, type, 0);
 	hd_trace_prepare(trace);
-	assert_true(hd_trace_run(trace, &memory, found, leads, &why) == (why == NULL));
+	assert_true(hd_trace_run(trace, &memory, NULL, found, leads, &why) == (why == NULL));
 	for (guint i = 0; i < MIN(found->len, 10); i++)
 		g_free(hd_trace_text(trace, g_array_index(found, hd_traced, i).node));
 	for (guint i = 0; i < MIN(leads->len, 10); i++)

@@ -24,6 +24,8 @@
 static const char hidden[] =
 	"static struct entity *hidden; struct entity *f(struct entity *e) { static struct entity *local; struct entity "
 	"*old = local; local = hidden; hidden = e; return old; } "
+	"void use(void *); long h(struct entity *e, char *text, struct pair p) { use(e); use(text); use(&p); return "
+	"p.n; } "
 	"long g(void) { struct secret *s = (struct secret *)links.next; return s->n; } "
 	"struct entity *const fixed = 0; _Thread_local struct entity *own;";
 
@@ -133,7 +135,13 @@ find_block(guint64 address, guint64 *start, guint64 *size, void *data)
 	return is_in(address, 1, heap, HEAP_SIZE) ? HD_MEMORY_FREE : HD_MEMORY_OTHER;
 }
 
-static const hd_trace_memory memory = {.read = read_memory, .block = find_block};
+static bool
+may_be_asked_for(guint64 bytes, guint64 size)
+{
+	return size - bytes < 16;
+}
+
+static const hd_trace_memory memory = {.read = read_memory, .block = find_block, .may_be_asked_for = may_be_asked_for};
 
 /* ---- one walk ---- */
 
@@ -146,6 +154,8 @@ static const char *const compilers[] = {"gcc -g -gdwarf-5 -O0", "clang -g -gdwar
 static const char *compiler; /* the one in use */
 static hd_trace *trace;
 static GArray *found, *leads;
+static GArray *frame_slots; /* of hd_trace_slot: variables of frames of h */
+static guint entity_local, text_local, pair_local;
 static char *why;
 
 static hd_unit *
@@ -188,9 +198,30 @@ add_roots(hd_trace *t, const hd_unit *of)
 	hd_trace_add_root(t, of, hd_unit_variable_named(of, "f", "local", 0), (guint64)(uintptr_t)&local_list);
 }
 
+static guint
+add_local(hd_trace *t, const char *name)
+{
+	const GArray *locals = hd_unit_locals(unit);
+	for (guint i = 0; i < locals->len; i++) {
+		const hd_unit_local *local = &g_array_index(locals, hd_unit_local, i);
+		if (strcmp(local->function, "h") == 0 && strcmp(local->name, name) == 0)
+			return hd_trace_add_local(t, unit, unit, local);
+	}
+	fail_msg("%s: h has no place for %s", compiler, name);
+	return G_MAXUINT;
+}
+
+static void
+add_slot(guint local, const void *word)
+{
+	hd_trace_slot slot = {.local = local, .in_register = true, .word = (guint64)(uintptr_t)word};
+	g_array_append_val(frame_slots, slot);
+}
+
 static void
 reset_memory(void)
 {
+	g_array_set_size(frame_slots, 0);
 	for (gsize i = 0; i < G_N_ELEMENTS(variables); i++)
 		memset(variables[i].address, 0, variables[i].size);
 	hidden_list = local_list = NULL;
@@ -204,6 +235,9 @@ want(const char *name)
 	trace = hd_trace_new();
 	add_roots(trace, unit);
 	assert_int_equal(hd_trace_want(trace, unit, NULL, name, 0), 0);
+	entity_local = add_local(trace, "e");
+	text_local = add_local(trace, "text");
+	pair_local = add_local(trace, "p");
 	hd_trace_prepare(trace);
 }
 
@@ -213,7 +247,7 @@ run(void)
 	g_array_set_size(found, 0);
 	g_array_set_size(leads, 0);
 	g_clear_pointer(&why, g_free);
-	bool done = hd_trace_run(trace, &memory, found, leads, &why);
+	bool done = hd_trace_run(trace, &memory, frame_slots, found, leads, &why);
 	assert_true(done == (why == NULL));
 	return done;
 }
@@ -311,6 +345,64 @@ test_nothing(void)
 	must_find(others, 3, "struct entity others[3] in unit.c");
 	assert_int_equal(traced_at(&player)->where, HD_TRACED_IN_VARIABLE);
 	assert_int_equal(leads->len, 0);
+}
+
+static void
+test_frame(void)
+{
+	struct entity *e = new_entity();
+	struct pair *p = allocate_elsewhere(sizeof *p); /* on a stack */
+	e->next = new_entity();
+	p->second = new_entity();
+	add_slot(entity_local, e);
+	hd_trace_slot slot = {.local = pair_local, .address = (guint64)(uintptr_t)p};
+	g_array_append_val(frame_slots, slot);
+	must_run();
+	must_count(3);
+	must_find(e, 1, "struct entity *e of h");
+	must_find(e->next, 1, "struct entity *e of h -> next");
+	must_find(p->second, 1, "struct pair p of h -> second");
+	assert_true(traced_at(e)->weak && traced_at(e->next)->weak);
+	list = e;
+	must_run();
+	must_count(3);
+	must_find(e, 1, "struct entity *list in unit.c");
+	assert_false(traced_at(e)->weak || traced_at(e->next)->weak);
+}
+
+/* Whatever a stale pointer leads to. */
+static void
+test_frame_gives_way(void)
+{
+	struct entity *gone = new_entity();
+	g_array_index(blocks, block, blocks->len - 1).released = true;
+	base = allocate(sizeof(struct entity));
+	list = new_entity();
+	add_slot(entity_local, gone);
+	add_slot(entity_local, base);
+	add_slot(entity_local, (guint8 *)list + 8);
+	add_slot(entity_local, &player);
+	add_slot(entity_local, allocate(sizeof(struct entity) + 24)); /* of another size */
+	add_slot(entity_local, allocate_elsewhere(64));
+	add_slot(entity_local, GSIZE_TO_POINTER(G_MAXUINT64));
+	add_slot(text_local, list);
+	must_run();
+	must_count(1);
+}
+
+static void
+test_frame_disputed(void)
+{
+	struct entity *e = new_entity();
+	add_slot(entity_local, e);
+	add_slot(text_local, e);
+	must_refuse("`struct entity *e of h` leads to a block that may be struct entity, or what another pointer says, "
+		    "which knows no such type: a variable of a frame may be out of date");
+	g_array_set_size(frame_slots, 1);
+	must_run();
+	label = (char *)e;
+	must_refuse("`struct entity *e of h` leads to a block that may be struct entity, or what another pointer says, "
+		    "which knows no such type: a variable of a frame may be out of date");
 }
 
 static void
@@ -1019,6 +1111,7 @@ play(void **state)
 	unit = read_program();
 	found = g_array_new(FALSE, FALSE, sizeof(hd_traced));
 	leads = g_array_new(FALSE, FALSE, sizeof(hd_trace_lead));
+	frame_slots = g_array_new(FALSE, FALSE, sizeof(hd_trace_slot));
 	want("struct entity");
 	reset_memory();
 	s->test();
@@ -1026,6 +1119,7 @@ play(void **state)
 	hd_unit_free(unit);
 	g_array_unref(found);
 	g_array_unref(leads);
+	g_array_unref(frame_slots);
 	g_clear_pointer(&why, g_free);
 	compile_end();
 }
@@ -1043,6 +1137,9 @@ main(void)
 		void (*test)(void);
 	} all[] = {
 		TEST(test_nothing),
+		TEST(test_frame),
+		TEST(test_frame_gives_way),
+		TEST(test_frame_disputed),
 		TEST(test_list),
 		TEST(test_shapes),
 		TEST(test_inside),

@@ -5,6 +5,7 @@
 #include "reloader/types/unit.h"
 
 #include "base/error.h"
+#include "reloader/types/locals.h"
 #include "reloader/types/verdict.h"
 #include "test/types/compile.h"
 
@@ -426,6 +427,75 @@ test_scattered(void **state)
 	compile_end();
 }
 
+/* ---- variables of frames ---- */
+
+static const char frames_text[] =
+	"struct s { struct s *next; int n; }; void use(struct s *); int run(struct s *first, int times) { "
+	"struct s *second = first->next, *volatile *row = (struct s *volatile *)first; int sum = 0; "
+	"for (int i = 0; i < times; i++) { use(second); use(row[i]); sum += second->n; } return sum; } "
+	"int other(void) { struct s pair[2] = {0}; use(pair); use(pair + 1); return pair[0].n; }";
+
+/* How many bytes of the function's code have the variable in such a place. */
+static guint64
+covered(const hd_unit *unit, const char *function, const char *name, hd_local_place place)
+{
+	const hd_unit_function *f = hd_unit_function_named(unit, function);
+	const GArray *locals = hd_unit_locals(unit);
+	guint64 bytes = 0;
+	for (guint i = 0; i < locals->len; i++) {
+		const hd_unit_local *l = &g_array_index(locals, hd_unit_local, i);
+		if (strcmp(l->function, function) != 0 || strcmp(l->name, name) != 0)
+			continue;
+		assert_int_equal(l->section, f->section);
+		assert_true(l->start < l->end && l->start >= f->address && l->end <= f->address + f->size);
+		if (l->place == place)
+			bytes += l->end - l->start;
+	}
+	return bytes;
+}
+
+static void
+check_locals(const char *command)
+{
+	hd_unit *unit = read_unit(command, frames_text);
+	const GArray *locals = hd_unit_locals(unit);
+	bool optimises = strstr(command, "-O2") != NULL, gcc = g_str_has_prefix(command, "gcc");
+	hd_local_place memory = gcc ? HD_LOCAL_AT_CFA : HD_LOCAL_AT_REGISTER;
+	const hd_unit_function *run = hd_unit_function_named(unit, "run");
+	if (locals->len < 4)
+		fail_msg("%s: %u places", command, locals->len);
+	for (guint i = 0; i < locals->len; i++) {
+		const hd_unit_local *l = &g_array_index(locals, hd_unit_local, i);
+		if (strcmp(l->name, "sum") == 0 || strcmp(l->name, "times") == 0 || strcmp(l->name, "i") == 0)
+			fail_msg("%s: %s is no pointer", command, l->name);
+		if (i > 0 && l->section == l[-1].section)
+			assert_true(l->start >= l[-1].start);
+	}
+	if (optimises) {
+		/* Over a call, in a register that is the callee's to keep. */
+		if (covered(unit, "run", "second", HD_LOCAL_IN_REGISTER) == 0)
+			fail_msg("%s: second is in no register", command);
+		if (covered(unit, "other", "pair", memory) == 0)
+			fail_msg("%s: pair is nowhere", command);
+	} else {
+		assert_int_equal(covered(unit, "run", "first", memory), run->size);
+		assert_int_equal(covered(unit, "run", "second", memory), run->size);
+		assert_int_equal(covered(unit, "run", "second", HD_LOCAL_IN_REGISTER), 0);
+	}
+	hd_unit_free(unit);
+}
+
+static void
+test_locals(void **state)
+{
+	(void)state;
+	compile_begin();
+	for (gsize i = 0; i < G_N_ELEMENTS(compilers); i++)
+		if (can(compilers[i]))
+			check_locals(compilers[i]);
+	compile_end();
+}
+
 static void
 test_faults(void **state)
 {
@@ -453,6 +523,7 @@ main(void)
 		{"places are those of the symbols", test_places, NULL, NULL, NULL},
 		{"variables, functions, static locals of inlined functions", test_contents, NULL, NULL, NULL},
 		{"the same text has the same shapes with every compiler and level", test_invariance, NULL, NULL, NULL},
+		{"where frames have their variables", test_locals, NULL, NULL, NULL},
 		{"what travels in registers", test_registers, NULL, NULL, NULL},
 		{"COMMON has memory and no place yet", test_common, NULL, NULL, NULL},
 		{"what clang takes apart is not bound", test_scattered, NULL, NULL, NULL},
