@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Objects that no variable holds. They are found by following typed pointers
  * from the variables (types/trace.h), and take their new shape where they are if
- * their block has room, else in a block of the program's own allocator.
+ * their block has room, else in a block of the program's own allocator. Variables
+ * of frames count, too, as far as tables tell where they are (types/locals.h):
+ * what debug information says was read before the stop.
  *
  * A pointer without a type may lead to objects that nothing else does. So either
  * every block in use is known to be something else; or somebody gives his word
@@ -18,8 +20,23 @@
 /* What a program says by HD_STATE is a static variable of this name. */
 #define STATE_NAME "hotdev_state"
 
+#define PAGE G_GUINT64_CONSTANT(4096)
+/* What is read of the heap at once; bytes. */
+#define WINDOW ((gsize)64 * 1024)
+
+/* A variable of a function, while a frame's counter is in [start, end) of the program. */
+typedef struct {
+	guint64 start, end;
+	guint local; /* the trace's */
+	hd_local_place place;
+	guint reg;
+	gint64 offset;
+} code_local;
+
 struct hd_census {
 	hd_trace *trace;
+	GArray *locals;	   /* of code_local, by start */
+	guint64 longest;   /* of their ranges; bytes */
 	GPtrArray *types;  /* of hd_census_type *; borrowed */
 	GPtrArray *wanted; /* of hd_census_type *, by the trace's index */
 	GPtrArray *rules;  /* of hd_landing_rule *: of the last process */
@@ -192,12 +209,84 @@ add_variables(hd_census *census, const hd_copy *copy, const hd_unit *unit)
 	}
 }
 
+/* Those of `of` whose code begins in [low, high) of the section, and is at `bias` more in the program. */
+static void
+add_locals(hd_census *census, const hd_unit *unit, const hd_unit *of, guint section, guint64 low, guint64 high,
+	   guint64 bias)
+{
+	const GArray *locals = hd_unit_locals(of);
+	guint first = 0, end = locals->len;
+	while (first < end) {
+		guint middle = first + (end - first) / 2;
+		const hd_unit_local *local = &g_array_index(locals, hd_unit_local, middle);
+		if (local->section < section || (local->section == section && local->start < low))
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	for (guint i = first; i < locals->len; i++) {
+		const hd_unit_local *local = &g_array_index(locals, hd_unit_local, i);
+		if (local->section != section || local->start >= high)
+			return;
+		code_local code = {.start = bias + local->start,
+				   .end = bias + MIN(local->end, high),
+				   .local = hd_trace_add_local(census->trace, unit, of, local),
+				   .place = local->place,
+				   .reg = local->reg,
+				   .offset = local->offset};
+		if (code.local != G_MAXUINT)
+			g_array_append_val(census->locals, code);
+	}
+}
+
+/* Frames may be in any version's code. */
+static void
+add_frames(hd_census *census, const hd_copy *copy, const hd_unit *unit)
+{
+	const hd_unit *own = copy->unit ? hd_image_unit_details(copy->home->image, copy->unit, NULL) : NULL;
+	if (own)
+		add_locals(census, unit, own, 0, 0, G_MAXUINT64, copy->home->bias);
+	for (guint i = 0; i < copy->revisions->len; i++) {
+		const hd_revision *revision = g_ptr_array_index(copy->revisions, i);
+		const GArray *code = revision->linked && revision->unit ? hd_linked_code(revision->linked) : NULL;
+		for (guint c = 0; code && c < code->len; c++) {
+			const hd_placed_code *placed = &g_array_index(code, hd_placed_code, c);
+			const hd_atom *atom = hd_object_atom(revision->object, placed->atom);
+			add_locals(census, unit, revision->unit, atom->section, atom->section_offset,
+				   atom->section_offset + atom->size, placed->start - atom->section_offset);
+		}
+	}
+}
+
+static gint
+by_code(gconstpointer a, gconstpointer b)
+{
+	const code_local *x = a, *y = b;
+	return (x->start > y->start) - (x->start < y->start);
+}
+
+static void
+prepare_frames(hd_census *census)
+{
+	guint kept = 0;
+	for (guint i = 0; i < census->locals->len; i++) {
+		const code_local *code = &g_array_index(census->locals, code_local, i);
+		if (!hd_trace_local_matters(census->trace, code->local))
+			continue;
+		census->longest = MAX(census->longest, code->end - code->start);
+		g_array_index(census->locals, code_local, kept++) = *code;
+	}
+	g_array_set_size(census->locals, kept);
+	g_array_sort(census->locals, by_code);
+}
+
 static void
 add_copy(hd_census *census, const hd_copy *copy)
 {
 	const hd_unit *unit = hd_judge_running_unit(copy, NULL);
 	if (!unit)
 		return;
+	add_frames(census, copy, unit);
 	hd_trace_add_unit(census->trace, unit);
 	add_variables(census, copy, unit);
 	for (guint i = 0; i < census->types->len; i++)
@@ -209,6 +298,7 @@ hd_census_new(const hd_reloader *r, GPtrArray *types, bool back)
 {
 	hd_census *census = g_new0(hd_census, 1);
 	census->trace = hd_trace_new();
+	census->locals = g_array_new(FALSE, FALSE, sizeof(code_local));
 	census->types = types;
 	census->wanted = g_ptr_array_new();
 	census->rules = g_ptr_array_new_with_free_func(g_free);
@@ -220,6 +310,9 @@ hd_census_new(const hd_reloader *r, GPtrArray *types, bool back)
 			add_copy(census, g_ptr_array_index(module->copies, c));
 	}
 	hd_trace_prepare(census->trace);
+	prepare_frames(census);
+	if (census->locals->len)
+		hd_target_prepare_unwind(r->target);
 	return census;
 }
 
@@ -229,6 +322,7 @@ hd_census_free(hd_census *census)
 	if (!census)
 		return;
 	hd_trace_free(census->trace);
+	g_array_unref(census->locals);
 	g_ptr_array_unref(census->rules);
 	g_ptr_array_unref(census->wanted);
 	g_free(census);
@@ -241,7 +335,11 @@ typedef struct {
 	const hd_stopped *process;
 	GArray *found;	       /* of hd_traced */
 	GArray *leads;	       /* of hd_trace_lead */
-	GHashTable *libraries; /* set of starts of blocks that are some library's */
+	GArray *slots;	       /* of hd_trace_slot */
+	GHashTable *libraries; /* starts of blocks that are some library's -> whether something leads to the start */
+	GHashTable *claims;    /* hd_trace_claims */
+	GByteArray *window;    /* of the blocks' memory, from window_start on */
+	guint64 window_start;
 	char **why;
 } search;
 
@@ -275,13 +373,55 @@ size_before(const hd_census *census, const hd_census_type *type)
 	return census->back ? hd_migration_new_size(type->migration, 0) : hd_migration_old_size(type->migration, 0);
 }
 
+/* ---- frames ---- */
+
+static guint64
+word_of(const hd_frame *frame, const code_local *code, bool *known)
+{
+	*known = code->place == HD_LOCAL_AT_CFA ? frame->cfa != 0
+						: code->reg < HD_FRAME_REGISTERS && (frame->known & (1U << code->reg));
+	if (!*known)
+		return 0;
+	return code->place == HD_LOCAL_AT_CFA ? frame->cfa : frame->registers[code->reg];
+}
+
+static void
+note_slots(const hd_frame *frame, void *data)
+{
+	search *s = data;
+	const GArray *locals = s->census->locals;
+	guint low = 0, high = locals->len;
+	while (low < high) {
+		guint middle = low + (high - low) / 2;
+		if (g_array_index(locals, code_local, middle).start <= frame->pc)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (guint i = low; i-- > 0;) {
+		const code_local *code = &g_array_index(locals, code_local, i);
+		bool known;
+		if (frame->pc - code->start >= s->census->longest)
+			break;
+		guint64 word = word_of(frame, code, &known);
+		if (!known || frame->pc >= code->end)
+			continue;
+		hd_trace_slot slot = {.local = code->local, .in_register = code->place == HD_LOCAL_IN_REGISTER};
+		*(slot.in_register ? &slot.word : &slot.address) = word + (guint64)code->offset;
+		g_array_append_val(s->slots, slot);
+	}
+}
+
+/* ---- blocks ---- */
+
 /* What malloc_usable_size says of a block of glibc's that so many bytes were asked for; or 16 more, where the rest was
  * too little for a block. */
 static bool
 may_be_asked_for(guint64 bytes, guint64 usable)
 {
 	guint64 least = MAX(((bytes + 8 + 15) & ~G_GUINT64_CONSTANT(15)) - 8, 24);
-	return usable == least || usable == least + 16;
+	guint64 mapped = ((least + 16 + PAGE - 1) & ~(PAGE - 1)) - 16; /* by itself */
+	return usable == least || usable == least + 16 || usable == mapped;
 }
 
 /* A block of that size may hold one, or several. */
@@ -309,6 +449,14 @@ refuse_block(search *s, guint64 start, gsize size, const char *how)
 	g_free(name);
 }
 
+static void
+note_start(GHashTable *libraries, guint64 start, bool exact)
+{
+	gpointer key = GSIZE_TO_POINTER(start);
+	exact |= GPOINTER_TO_INT(g_hash_table_lookup(libraries, key)) != 0;
+	g_hash_table_insert(libraries, key, GINT_TO_POINTER(exact));
+}
+
 /* What a library's variable leads to is the library's: the C library's buffers, say. */
 static void
 note_library_block(guint64 word, void *data)
@@ -317,7 +465,7 @@ note_library_block(guint64 word, void *data)
 	guint64 start;
 	gsize size;
 	if (hd_stopped_block(s->process, word, &start, &size))
-		g_hash_table_add(s->libraries, GSIZE_TO_POINTER(start));
+		note_start(s->libraries, start, word == start);
 }
 
 static bool
@@ -371,6 +519,63 @@ look_at_lead(search *s, const hd_trace_lead *lead)
 	g_free(text);
 }
 
+/* A frame's variable may be out of date: its block may be somebody's of whom types know nothing. He has its address. */
+static void
+refuse_claim(search *s, guint64 start, const char *who)
+{
+	guint node = GPOINTER_TO_UINT(g_hash_table_lookup(s->claims, GSIZE_TO_POINTER(start)));
+	if (!node || *s->why)
+		return;
+	char *text = hd_trace_text(s->census->trace, node - 1);
+	*s->why = g_strdup_printf("`%s` leads to a block that %s leads to, too: it may be either's", text, who);
+	g_free(text);
+}
+
+/* At most WINDOW bytes. Reads on, for the next block is most often right behind. NULL: not to be read. */
+static const guint64 *
+words_of(search *s, guint64 start, gsize size)
+{
+	const gsize tries[] = {WINDOW, size};
+	bool there = start >= s->window_start && start + size <= s->window_start + s->window->len;
+	for (guint i = 0; i < G_N_ELEMENTS(tries) && !there; i++) {
+		g_byte_array_set_size(s->window, (guint)tries[i]);
+		s->window_start = start;
+		there = hd_stopped_read(s->process, start, s->window->data, tries[i]);
+	}
+	if (!there)
+		g_byte_array_set_size(s->window, 0);
+	return there ? (const guint64 *)(void *)(s->window->data + (start - s->window_start)) : NULL;
+}
+
+static void
+look_for_owner(guint64 start, gsize size, void *data)
+{
+	search *s = data;
+	gsize left = hd_trace_knows(s->census->trace, start) ? 0 : size & ~(gsize)7;
+	for (gsize part; left > 0 && !*s->why; start += part, left -= part) {
+		part = MIN(left, WINDOW);
+		const guint64 *words = words_of(s, start, part);
+		for (gsize i = 0; words && i < part / sizeof *words; i++)
+			if (G_UNLIKELY(g_hash_table_contains(s->claims, GSIZE_TO_POINTER(words[i]))))
+				refuse_claim(s, words[i], "a block of no known type");
+	}
+}
+
+static void
+look_at_claims(search *s)
+{
+	GHashTableIter iter;
+	gpointer start, exact;
+	hd_trace_claims(s->census->trace, s->claims);
+	if (g_hash_table_size(s->claims) == 0)
+		return;
+	g_hash_table_iter_init(&iter, s->libraries);
+	while (g_hash_table_iter_next(&iter, &start, &exact))
+		if (GPOINTER_TO_INT(exact))
+			refuse_claim(s, GPOINTER_TO_SIZE(start), "a library's variable");
+	hd_stopped_blocks(s->process, look_for_owner, s);
+}
+
 /* Whether all objects are found, as far as can be told. */
 static bool
 is_complete(search *s)
@@ -380,6 +585,8 @@ is_complete(search *s)
 		*s->why = g_strdup_printf("`%s` is thread-local, and what it leads to is not followed", unseen);
 	g_free(unseen);
 	hd_stopped_library_words(s->process, note_library_block, s);
+	if (!*s->why)
+		look_at_claims(s);
 	for (guint i = 0; i < s->leads->len && !*s->why; i++)
 		look_at_lead(s, &g_array_index(s->leads, hd_trace_lead, i));
 	if (!s->census->trusted && !*s->why && !hd_stopped_heap_is_known(s->process))
@@ -538,17 +745,27 @@ hd_census_convert(hd_census *census, const hd_stopped *process, GArray *moved, c
 		    process,
 		    g_array_new(FALSE, FALSE, sizeof(hd_traced)),
 		    g_array_new(FALSE, FALSE, sizeof(hd_trace_lead)),
+		    g_array_new(FALSE, FALSE, sizeof(hd_trace_slot)),
 		    g_hash_table_new(NULL, NULL),
+		    g_hash_table_new(NULL, NULL),
+		    g_byte_array_new(),
+		    0,
 		    why};
-	hd_trace_memory memory = {read_memory, block_at, &s};
+	hd_trace_memory memory = {read_memory, may_be_asked_for, block_at, &s};
 	g_ptr_array_set_size(census->rules, 0);
 	for (guint i = 0; i < census->types->len; i++)
 		keep_nothing_of(((hd_census_type *)g_ptr_array_index(census->types, i))->taken,
 				hd_stopped_pid(process));
-	bool good = all_are_wanted(census, why) && hd_trace_run(census->trace, &memory, s.found, s.leads, why) &&
-		    is_complete(&s) && convert_found(&s, moved);
+	if (census->locals->len)
+		hd_stopped_frames(process, note_slots, &s);
+	bool good = all_are_wanted(census, why) &&
+		    hd_trace_run(census->trace, &memory, s.slots, s.found, s.leads, why) && is_complete(&s) &&
+		    convert_found(&s, moved);
 	g_array_unref(s.found);
 	g_array_unref(s.leads);
+	g_array_unref(s.slots);
 	g_hash_table_unref(s.libraries);
+	g_hash_table_unref(s.claims);
+	g_byte_array_unref(s.window);
 	return good;
 }

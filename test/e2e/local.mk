@@ -20,6 +20,7 @@ E2E_TESTS = \
 	test/e2e/history.py \
 	test/e2e/migrate.py \
 	test/e2e/census.py \
+	test/e2e/locals.py \
 	test/e2e/purge.py \
 	test/e2e/saves.py \
 	test/e2e/instant.py \
