@@ -638,6 +638,7 @@ typedef struct {
 	const hd_traced *traced;
 	guint64 tail;
 	gsize stride, new_stride; /* bytes */
+	gsize rest;		  /* bytes of the block behind them: a program may keep more there than types tell */
 	guint64 to;
 } row;
 
@@ -651,17 +652,26 @@ row_of(const hd_census *census, const hd_traced *traced)
 	hd_migration *m = r.type->migration;
 	r.tail = census->back ? hd_migration_tail_now(m, traced->bytes) : hd_migration_tail(m, traced->bytes);
 	r.new_stride = census->back ? hd_migration_old_size(m, r.tail) : hd_migration_new_size(m, r.tail);
+	if (traced->address == traced->start)
+		r.rest = traced->size - r.stride * traced->count;
 	return r;
+}
+
+static gsize
+size_of_row(const row *r, bool now)
+{
+	return (now ? r->new_stride : r->stride) * r->traced->count + r->rest;
 }
 
 static const hd_landing_rule *
 rule_for(hd_census *census, const row *r)
 {
 	const hd_landing_rule *last = census->rules->len ? census->rules->pdata[census->rules->len - 1] : NULL;
-	if (last && last->migration == r->type->migration && last->stride == r->stride && last->tail == r->tail)
+	if (last && last->migration == r->type->migration && last->stride == r->stride && last->tail == r->tail &&
+	    last->count == r->traced->count)
 		return last;
 	hd_landing_rule *rule = g_new0(hd_landing_rule, 1);
-	*rule = (hd_landing_rule){r->type->migration, r->tail, r->stride, r->new_stride};
+	*rule = (hd_landing_rule){r->type->migration, r->tail, r->stride, r->new_stride, r->traced->count};
 	g_ptr_array_add(census->rules, rule);
 	return rule;
 }
@@ -670,7 +680,7 @@ static bool
 convert_row(hd_census *census, const hd_stopped *process, const row *r, GArray *moved, char **why)
 {
 	pid_t pid = hd_stopped_pid(process);
-	gsize size = r->stride * r->traced->count, new_size = r->new_stride * r->traced->count;
+	gsize size = size_of_row(r, false), new_size = size_of_row(r, true);
 	guint8 *old = g_malloc(size + 1), *now = g_malloc0(new_size + 1);
 	bool good = hd_stopped_read(process, r->traced->address, old, size);
 	for (guint64 i = 0; i < r->traced->count && good; i++) {
@@ -679,6 +689,7 @@ convert_row(hd_census *census, const hd_stopped *process, const row *r, GArray *
 		good = convert_object(census, r->type, from, to, r->tail, why);
 		keep(r->type->taken, pid, r->to + i * r->new_stride, from, r->stride);
 	}
+	memcpy(now + new_size - r->rest, old + size - r->rest, r->rest);
 	hd_moved out = {.from = r->traced->address,
 			.to = r->to,
 			.old_size = size,
@@ -702,7 +713,7 @@ make_room(search *s, GArray *rows)
 	GArray *sizes = g_array_new(FALSE, FALSE, sizeof(gsize)), *movers = g_array_new(FALSE, FALSE, sizeof(guint));
 	for (guint i = 0; i < rows->len && !*s->why; i++) {
 		const row *r = &g_array_index(rows, row, i);
-		gsize need = r->new_stride * r->traced->count;
+		gsize need = size_of_row(r, true);
 		if (need <= r->traced->start + r->traced->size - r->traced->address)
 			continue;
 		if (r->traced->address != r->traced->start)

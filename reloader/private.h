@@ -328,6 +328,7 @@ typedef struct {
 	const hd_migration *migration;
 	guint64 tail;
 	gsize stride, new_stride;
+	guint64 count; /* of objects; what lies behind them follows them */
 } hd_landing_rule;
 
 /* One change of shapes, forward or back. */

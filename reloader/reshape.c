@@ -90,7 +90,7 @@ rule_of(hd_reshaping *work, const hd_linked_reshape *reshape)
 {
 	hd_landing_rule *rule = g_new0(hd_landing_rule, 1);
 	*rule = (hd_landing_rule){reshape->migration, reshape->tail, work->back ? reshape->new_size : reshape->old_size,
-				  work->back ? reshape->old_size : reshape->new_size};
+				  work->back ? reshape->old_size : reshape->new_size, 1};
 	g_ptr_array_add(work->rules, rule);
 	return rule;
 }
@@ -135,6 +135,10 @@ lands(const hd_moved *moved, guint64 old_offset, guint64 *new_offset, void *data
 	const hd_reshaping *work = data;
 	const hd_landing_rule *rule = moved->shape;
 	guint64 which = old_offset / rule->stride, inside;
+	if (which >= rule->count) {
+		*new_offset = old_offset - rule->count * rule->stride + rule->count * rule->new_stride;
+		return true;
+	}
 	hd_landing landing = (work->back ? hd_migration_landing_back : hd_migration_landing)(
 		rule->migration, rule->tail, old_offset % rule->stride, NULL, &inside);
 	if (landing == HD_LANDING_FOUND)
