@@ -638,7 +638,8 @@ typedef struct {
 	const hd_traced *traced;
 	guint64 tail;
 	gsize stride, new_stride; /* bytes */
-	gsize rest;		  /* bytes of the block behind them: a program may keep more there than types tell */
+	guint64 count;
+	gsize rest; /* bytes of the block behind them: a program may keep more there than types tell */
 	guint64 to;
 } row;
 
@@ -652,15 +653,14 @@ row_of(const hd_census *census, const hd_traced *traced)
 	hd_migration *m = r.type->migration;
 	r.tail = census->back ? hd_migration_tail_now(m, traced->bytes) : hd_migration_tail(m, traced->bytes);
 	r.new_stride = census->back ? hd_migration_old_size(m, r.tail) : hd_migration_new_size(m, r.tail);
-	if (traced->address == traced->start)
-		r.rest = traced->size - r.stride * traced->count;
+	r.count = traced->count;
 	return r;
 }
 
 static gsize
 size_of_row(const row *r, bool now)
 {
-	return (now ? r->new_stride : r->stride) * r->traced->count + r->rest;
+	return (now ? r->new_stride : r->stride) * r->count + r->rest;
 }
 
 static const hd_landing_rule *
@@ -668,10 +668,10 @@ rule_for(hd_census *census, const row *r)
 {
 	const hd_landing_rule *last = census->rules->len ? census->rules->pdata[census->rules->len - 1] : NULL;
 	if (last && last->migration == r->type->migration && last->stride == r->stride && last->tail == r->tail &&
-	    last->count == r->traced->count)
+	    last->count == r->count)
 		return last;
 	hd_landing_rule *rule = g_new0(hd_landing_rule, 1);
-	*rule = (hd_landing_rule){r->type->migration, r->tail, r->stride, r->new_stride, r->traced->count};
+	*rule = (hd_landing_rule){r->type->migration, r->tail, r->stride, r->new_stride, r->count};
 	g_ptr_array_add(census->rules, rule);
 	return rule;
 }
@@ -683,7 +683,7 @@ convert_row(hd_census *census, const hd_stopped *process, const row *r, GArray *
 	gsize size = size_of_row(r, false), new_size = size_of_row(r, true);
 	guint8 *old = g_malloc(size + 1), *now = g_malloc0(new_size + 1);
 	bool good = hd_stopped_read(process, r->traced->address, old, size);
-	for (guint64 i = 0; i < r->traced->count && good; i++) {
+	for (guint64 i = 0; i < r->count && good; i++) {
 		guint8 *from = old + i * r->stride, *to = now + i * r->new_stride;
 		fill_kept(r->type->kept, pid, r->traced->address + i * r->stride, to, r->new_stride);
 		good = convert_object(census, r->type, from, to, r->tail, why);
@@ -703,6 +703,62 @@ convert_row(hd_census *census, const hd_stopped *process, const row *r, GArray *
 		g_array_append_val(moved, out);
 	else
 		g_free(now);
+	return good;
+}
+
+/* ---- where a row ends ---- */
+
+typedef struct {
+	const guint8 *object;
+	gsize size;
+	bool back, plausible;
+} pointer_check;
+
+/* User space ends at 2^47 (x86-64, Documentation/arch/x86/x86_64/mm.rst of Linux). */
+static void
+check_pointer(const hd_migration_pointer *pointer, void *data)
+{
+	pointer_check *check = data;
+	guint64 offset = check->back ? pointer->new_offset : pointer->old_offset, word = 0;
+	if (pointer->overlaid || offset + sizeof word > check->size)
+		return;
+	memcpy(&word, check->object + offset, sizeof word);
+	check->plausible &= word == 0 || (word >= PAGE && word >> 47 == 0);
+}
+
+static bool
+may_be_object(const hd_census *census, const row *r, const guint8 *bytes)
+{
+	pointer_check check = {bytes, r->stride, census->back, true};
+	hd_migration_each_pointer(r->type->migration, r->tail, check_pointer, &check);
+	return check.plausible;
+}
+
+/* A block's size alone says how many objects it may have. What has something else where they have pointers is none, nor
+ * is what follows. false: some of it seems to be. */
+static bool
+end_row(search *s, row *r)
+{
+	gsize size = r->stride * r->count;
+	guint8 *bytes = g_malloc(size + 1);
+	guint64 end = r->count;
+	bool good = hd_stopped_read(s->process, r->traced->address, bytes, size);
+	for (guint64 i = 1; i < r->count && good; i++) {
+		const guint8 *object = bytes + i * r->stride;
+		bool empty = object[0] == 0 && memcmp(object, object + 1, r->stride - 1) == 0;
+		bool plausible = may_be_object(s->census, r, object);
+		if (!plausible && end == r->count)
+			end = i;
+		good = end == r->count || !plausible || empty;
+	}
+	g_free(bytes);
+	r->count = end;
+	if (r->traced->address == r->traced->start)
+		r->rest = r->traced->size - r->stride * r->count;
+	if (!good)
+		*s->why = g_strdup_printf("a block of %" G_GUINT64_FORMAT
+					  " bytes has objects of %s and something else among them",
+					  r->traced->size, r->type->key);
 	return good;
 }
 
@@ -739,10 +795,10 @@ convert_found(search *s, GArray *moved)
 	for (guint i = 0; i < s->found->len; i++) {
 		const hd_traced *traced = &g_array_index(s->found, hd_traced, i);
 		row r = traced->where == HD_TRACED_IN_BLOCK ? row_of(s->census, traced) : (row){0};
-		if (r.type)
+		if (r.type && end_row(s, &r))
 			g_array_append_val(rows, r);
 	}
-	bool good = make_room(s, rows);
+	bool good = !*s->why && make_room(s, rows);
 	for (guint i = 0; i < rows->len && good; i++)
 		good = convert_row(s->census, s->process, &g_array_index(rows, row, i), moved, s->why);
 	g_array_unref(rows);

@@ -296,5 +296,34 @@ for name in ("target.reshape", "target.allocate", "target.object:1", "target.obj
     fault_case(name)
 
 
+@case({"mod.c": HEAD + r"""
+struct note { int id; struct note *next; };
+static struct note *notes __attribute__((used));
+void
+answer(const char *command)
+{
+	if (!notes || !strcmp(command, "add")) {
+		struct note *n = malloc(sizeof *n + 16);
+		n->id = notes ? notes->id + 1 : 1;
+		n->next = notes;
+		strcpy((char *)(n + 1), "behind the note");
+		notes = n;
+	}
+	printf("%d %s", notes->id, (char *)(notes + 1));
+}
+"""}, hotdev=WORD, only=pie)
+def what_a_block_has_behind_its_object_stays_behind_it(s):
+    s.expect("add", "1 behind the note")
+    s.expect("add", "2 behind the note")
+    s.edit("mod.c", "int id;", "int id; long a, b;")
+    s.live("answer")
+    s.expect("?", "2 behind the note")
+    s.expect("add", "3 behind the note")
+    s.undo()
+    s.expect("?", "3 behind the note")
+    s.redo()
+    s.expect("?", "3 behind the note")
+
+
 if __name__ == "__main__":
     main()
