@@ -520,17 +520,7 @@ hd_discover_extend(const hd_reloader *r, hd_copy *copy, const char *const *words
 	hd_command *command = look_for_command(r, copy, NULL);
 	if (!command)
 		return;
-	guint length = g_strv_length(command->argv);
-	command->argv = g_renew(char *, command->argv, length + g_strv_length((char **)words) + 1);
-	for (guint i = 0; words[i]; i++)
-		command->argv[length++] = g_strdup(words[i]);
-	command->argv[length] = NULL;
-	char *all = g_strjoinv(" ", (char **)words);
-	char *detail = g_strdup_printf("%s; with %s it gives the program's code",
-				       command->origin_detail ? command->origin_detail : "", all);
-	g_free(command->origin_detail);
-	command->origin_detail = detail;
-	g_free(all);
+	hd_command_add(command, words);
 	hd_command_free(copy->command);
 	copy->command = NULL;
 	set_command(copy, command, NULL);

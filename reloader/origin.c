@@ -449,9 +449,12 @@ hd_origin_recognise(const hd_reloader *r, hd_copy *copy, const hd_build_result *
 	g_free(different);
 }
 
-/* Macros that builds are often given and that most texts compile without. */
-static const char *const guesses[][3] = {{"-D_FORTIFY_SOURCE=2", NULL},
+/* What builds are often given, debug information does not tell, and most texts compile without. (gcc 12 writes other
+ * code without optimisation where it is to warn: an unreachable end of a function has a `nop`.) */
+static const char *const guesses[][3] = {{"-Wall", NULL},
+					 {"-D_FORTIFY_SOURCE=2", NULL},
 					 {"-DNDEBUG", NULL},
+					 {"-DNDEBUG", "-Wall", NULL},
 					 {"-DNDEBUG", "-D_FORTIFY_SOURCE=2", NULL},
 					 {"-D_FORTIFY_SOURCE=3", NULL}};
 

@@ -12,6 +12,7 @@ typedef struct {
 	const hd_image_unit *unit;
 	hd_command *command;
 	json_t *module;
+	bool again;
 } question;
 
 struct hd_prover {
@@ -80,6 +81,20 @@ set_failure(json_t *module, const hd_build_result *result)
 	g_free(reason);
 }
 
+/* gcc writes other code without optimisation where it is to warn, and debug information does not tell whether it was.
+ */
+static bool
+tries_again(question *q, const hd_proof *proof, hd_build_done *done)
+{
+	static const char *const words[] = {"-Wall", NULL};
+	if (!proof->different->len || q->again || q->command->origin != HD_COMMAND_DEBUG_INFO)
+		return false;
+	q->again = true;
+	hd_command_add(q->command, words);
+	hd_build_start(q->prover->builder, &(hd_build_request){.command = q->command, .as_it_stands = true}, done, q);
+	return true;
+}
+
 static void
 built(hd_build *build, hd_build_result *result, void *data)
 {
@@ -90,7 +105,10 @@ built(hd_build *build, hd_build_result *result, void *data)
 	q->prover->done++;
 	if (object) {
 		hd_proof *proof = hd_proof_new(q->image, q->unit, object);
-		set_proof(q->module, proof);
+		if (tries_again(q, proof, built))
+			q->prover->done--;
+		else
+			set_proof(q->module, proof);
 		hd_proof_free(proof);
 		hd_object_unref(object);
 	} else if (result->ok) {
@@ -106,7 +124,7 @@ void
 hd_prover_add(hd_prover *prover, hd_image *image, const hd_image_unit *unit, hd_command *command, json_t *module)
 {
 	question *q = g_new(question, 1);
-	*q = (question){prover, image, unit, command, json_incref(module)};
+	*q = (question){prover, image, unit, command, json_incref(module), false};
 	g_ptr_array_add(prover->questions, q);
 	hd_build_request request = {.command = command, .as_it_stands = true};
 	hd_build_start(prover->builder, &request, built, q);

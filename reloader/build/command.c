@@ -41,3 +41,19 @@ hd_command_find(const hd_compdb *compdb, const hd_command_hints *hints, GError *
 	}
 	return hd_producer_command(hints, error);
 }
+
+void
+hd_command_add(hd_command *command, const char *const *words)
+{
+	guint length = g_strv_length(command->argv);
+	command->argv = g_renew(char *, command->argv, length + g_strv_length((char **)words) + 1);
+	for (guint i = 0; words[i]; i++)
+		command->argv[length++] = g_strdup(words[i]);
+	command->argv[length] = NULL;
+	char *all = g_strjoinv(" ", (char **)words);
+	char *detail = g_strdup_printf("%s; with %s it gives the program's code",
+				       command->origin_detail ? command->origin_detail : "", all);
+	g_free(command->origin_detail);
+	command->origin_detail = detail;
+	g_free(all);
+}

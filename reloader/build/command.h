@@ -18,6 +18,8 @@ typedef struct {
 	char *origin_detail; /* a phrase for doctor: the database's path, or what was inferred */
 } hd_command;
 
+/* Words (NULL-terminated) that make it give the program's code. */
+void hd_command_add(hd_command *command, const char *const *words);
 void hd_command_free(hd_command *command);
 
 /* What the debug information of one translation unit says of its building;
