@@ -207,6 +207,24 @@ refers_to_moved(const hd_update *update, const hd_object *object)
 	return false;
 }
 
+/* Its code may be the same; what its debug information says of types is not, and the next change begins with that. */
+static bool
+has_changed_type(const hd_update *update, const hd_job *job)
+{
+	const hd_unit *running = hd_judge_running_unit(job->copy, NULL);
+	GPtrArray *ignored = g_ptr_array_new_with_free_func((GDestroyNotify)hd_refusal_free);
+	bool found = false;
+	for (guint i = 0; running && job->unit && update->changed_types && i < update->changed_types->len && !found;
+	     i++) {
+		const hd_changed_type *type = g_ptr_array_index(update->changed_types, i);
+		hd_migration *migration = hd_migration_of_key(running, job->unit, type->key, ignored);
+		found = migration && !hd_migration_is_identity(migration);
+		hd_migration_free(migration);
+	}
+	g_ptr_array_unref(ignored);
+	return found;
+}
+
 static const hd_job *
 job_of(const hd_update *update, const hd_copy *copy)
 {
@@ -305,7 +323,7 @@ hd_migrate_prepare(hd_update *update, GPtrArray *refusals)
 	for (guint i = 0; i < update->jobs->len; i++) {
 		hd_job *job = g_ptr_array_index(update->jobs, i);
 		job->relinks = job->object && ((job->reshapes && g_hash_table_size(job->reshapes)) ||
-					       refers_to_moved(update, job->object));
+					       refers_to_moved(update, job->object) || has_changed_type(update, job));
 	}
 	judge_others(update, refusals);
 	update->census_types = hd_census_types(update);

@@ -348,10 +348,22 @@ hd_update_number(hd_update *update, hd_job *job)
 	module->view.disk = job->version;
 }
 
+/* Before a build has said what it is made of, debug information names most of it. */
+static bool
+names_a_file(const hd_update *update, const hd_copy *copy)
+{
+	const hd_command_hints *hints =
+		copy->unit && !copy->dependencies ? hd_image_unit_hints(copy->home->image, copy->unit) : NULL;
+	for (guint i = 0; hints && hints->files && i < hints->files->len; i++)
+		if (g_hash_table_contains(update->work, g_ptr_array_index(hints->files, i)))
+			return true;
+	return false;
+}
+
 bool
 hd_update_concerns(const hd_update *update, const hd_copy *copy)
 {
-	if (g_hash_table_contains(update->work, copy->module->path))
+	if (g_hash_table_contains(update->work, copy->module->path) || names_a_file(update, copy))
 		return true;
 	for (guint i = 0; copy->dependencies && i < copy->dependencies->len; i++)
 		if (g_hash_table_contains(update->work, g_ptr_array_index(copy->dependencies, i)))
