@@ -17,10 +17,15 @@
 
 #define HOTDEV_VERSION 1
 
+/* So that the debug information of who uses it tells where this file is: it has no -I. */
+typedef int hotdev_version;
+
 #define HD_STATE(pointer)                                                                                              \
 	do {                                                                                                           \
+		hotdev_version hotdev_speaks = HOTDEV_VERSION;                                                         \
 		static __typeof__(pointer) volatile hotdev_state;                                                      \
 		hotdev_state = (pointer);                                                                              \
+		(void)hotdev_speaks;                                                                                   \
 		(void)hotdev_state;                                                                                    \
 	} while (0)
 

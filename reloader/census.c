@@ -770,7 +770,10 @@ make_room(search *s, GArray *rows)
 	for (guint i = 0; i < rows->len && !*s->why; i++) {
 		const row *r = &g_array_index(rows, row, i);
 		gsize need = size_of_row(r, true);
-		if (need <= r->traced->start + r->traced->size - r->traced->address)
+		bool fits = need <= r->traced->start + r->traced->size - r->traced->address;
+		/* Where a field was, another one would be: what still leads to the first must not lead to that. */
+		bool loses = hd_migration_loses(r->type->migration, s->census->back);
+		if (fits && !(loses && r->traced->address == r->traced->start))
 			continue;
 		if (r->traced->address != r->traced->start)
 			*s->why = g_strdup("an object that outgrows its place is inside of a larger block");

@@ -129,21 +129,26 @@ convert_all(const hd_stopped *process, GArray *moved, void *data, char **why)
 	return !work->census || hd_census_convert(work->census, process, moved, why);
 }
 
-static bool
+static hd_lands
 lands(const hd_moved *moved, guint64 old_offset, guint64 *new_offset, void *data)
 {
+	static const hd_lands landings[] = {
+		[HD_LANDING_NONE] = HD_LANDS_NOWHERE,
+		[HD_LANDING_FOUND] = HD_LANDS,
+		[HD_LANDING_AMBIGUOUS] = HD_LANDS_UNSURE,
+		[HD_LANDING_RETYPED] = HD_LANDS_RETYPED,
+	};
 	const hd_reshaping *work = data;
 	const hd_landing_rule *rule = moved->shape;
-	guint64 which = old_offset / rule->stride, inside;
+	guint64 which = old_offset / rule->stride, inside = 0;
 	if (which >= rule->count) {
 		*new_offset = old_offset - rule->count * rule->stride + rule->count * rule->new_stride;
-		return true;
+		return HD_LANDS;
 	}
 	hd_landing landing = (work->back ? hd_migration_landing_back : hd_migration_landing)(
 		rule->migration, rule->tail, old_offset % rule->stride, NULL, &inside);
-	if (landing == HD_LANDING_FOUND)
-		*new_offset = which * rule->new_stride + inside;
-	return landing == HD_LANDING_FOUND;
+	*new_offset = which * rule->new_stride + inside;
+	return landings[landing];
 }
 
 void

@@ -22,6 +22,11 @@ EXTRA_DIST += \
 	samples/httpd/main.c \
 	samples/httpd/server.c \
 	samples/httpd/server.h \
+	samples/migrate/Makefile \
+	samples/migrate/README.md \
+	samples/migrate/garden.c \
+	samples/migrate/garden.h \
+	samples/migrate/main.c \
 	samples/prefork/Makefile \
 	samples/prefork/README.md \
 	samples/prefork/handler.c \

@@ -44,7 +44,8 @@ hd_pages_free(hd_pages *pages)
 static bool
 is_looked_at(const hd_map *map)
 {
-	return map->readable && !(map->executable && map->inode) && (!map->shared || map->writable) && !g_str_has_prefix(map->path, "[v");
+	return map->readable && !(map->executable && map->inode) && (!map->shared || map->writable) &&
+	       !g_str_has_prefix(map->path, "[v");
 }
 
 /* proc(5), /proc/pid/pagemap: bit 63 present, 62 swapped out, 61 a file's page or shared. */

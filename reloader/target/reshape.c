@@ -40,6 +40,7 @@ typedef struct {
 	GArray *code; /* of place: where no call may be under way, by address */
 	guint64 code_low, code_span, guard;
 	GArray *stacks; /* of place: threads' own, whose calls are known */
+	GArray *dead;	/* of place: what lies below their stack pointers */
 	hd_own_writes *writes;
 	guint8 *chunk;
 	gsize bytes;
@@ -167,32 +168,42 @@ look_for_calls(work *w, guint64 word, guint64 at)
 		       at, (int)w->process.pid);
 }
 
-/* What the word is to be; the same where it leads into no object, or where that stays. what, at: for messages. */
 static guint64
-translate(work *w, guint64 word, const char *what, guint64 at)
+cannot_tell(work *w, guint64 word, const hd_moved *moved, guint64 at)
+{
+	refuse(w, HD_ERROR_UNSUPPORTED,
+	       "the word at 0x%" G_GINT64_MODIFIER "x of process %d leads to byte %" G_GUINT64_FORMAT
+	       " of %s, and where that is now cannot be told",
+	       at, (int)w->process.pid, word - moved->from, moved->name);
+	return word;
+}
+
+/* What the word is to be; the same where it leads into no object, or where that stays. transient: a register, or on a
+ * stack, where most such words are forgotten: one to a number follows that, though it is wider now; one to a field that
+ * is gone leads on to where the object was, which is nobody's from now on. at: for messages. */
+static guint64
+translate(work *w, guint64 word, bool transient, guint64 at)
 {
 	const hd_moved *moved = word - w->low < w->span ? pointed_at(w, word) : NULL;
-	guint64 offset;
+	guint64 offset = moved ? moved->new_size : 0;
 	if (!moved)
 		return word;
-	if (word - moved->from == moved->old_size)
-		offset = moved->new_size;
-	else if (!w->reshape->lands(moved, word - moved->from, &offset, w->reshape->data)) {
-		refuse(w, HD_ERROR_UNSUPPORTED,
-		       "%s at 0x%" G_GINT64_MODIFIER "x of process %d leads to byte %" G_GUINT64_FORMAT
-		       " of %s, and where that is now cannot be told",
-		       what, at, (int)w->process.pid, word - moved->from, moved->name);
+	hd_lands lands = word - moved->from == moved->old_size
+				 ? HD_LANDS
+				 : w->reshape->lands(moved, word - moved->from, &offset, w->reshape->data);
+	if (lands == HD_LANDS_NOWHERE && transient && moved->from != moved->to)
 		return word;
-	}
+	if (lands != HD_LANDS && !(lands == HD_LANDS_RETYPED && transient))
+		return cannot_tell(w, word, moved, at);
 	guint64 now = moved->to + offset;
-	if (now != word && word < NUMBERS_END) {
-		refuse(w, HD_ERROR_UNSUPPORTED,
-		       "%s at 0x%" G_GINT64_MODIFIER "x of process %d may lead into %s, or be a number: the program is "
-		       "not position-independent",
-		       what, at, (int)w->process.pid, moved->name);
-		return word;
-	}
-	return now;
+	if (now == word || word >= NUMBERS_END)
+		return now;
+	refuse(w, HD_ERROR_UNSUPPORTED,
+	       "the word at 0x%" G_GINT64_MODIFIER
+	       "x of process %d may lead into %s, or be a number: the program is not "
+	       "position-independent",
+	       at, (int)w->process.pid, moved->name);
+	return word;
 }
 
 /* What an object had is not looked at, where it was or where it will be: its new bytes are. */
@@ -203,6 +214,21 @@ is_replaced(const work *w, guint64 address)
 	return moved_at(w, address) || (there && address < there->end);
 }
 
+static bool
+is_on_stack(const work *w, guint64 address)
+{
+	const place *stack = last_before(w->stacks, address);
+	return stack && address < stack->end;
+}
+
+/* Left by calls that are over. */
+static bool
+is_dead(const work *w, guint64 address)
+{
+	const place *below = last_before(w->dead, address);
+	return below && address < below->end;
+}
+
 static void
 look_at_words(work *w, const guint64 *words, gsize count, guint64 at)
 {
@@ -210,9 +236,11 @@ look_at_words(work *w, const guint64 *words, gsize count, guint64 at)
 		look_for_calls(w, words[i], at + i * sizeof *words);
 		if (G_LIKELY(words[i] - w->low >= w->span) || is_replaced(w, at + i * sizeof *words))
 			continue;
+		if (is_dead(w, at + i * sizeof *words))
+			continue;
 		if (w->heap && hd_heap_is_own(w->heap, at + i * sizeof *words))
 			continue;
-		guint64 now = translate(w, words[i], "the word", at + i * sizeof *words);
+		guint64 now = translate(w, words[i], is_on_stack(w, at + i * sizeof *words), at + i * sizeof *words);
 		if (now != words[i])
 			add_write(w, at + i * sizeof *words, &words[i], &now, sizeof now);
 	}
@@ -245,10 +273,14 @@ note_stacks(work *w, const hd_stop *stop, const hd_pages *pages)
 		const hd_thread *thread = &g_array_index(stop->threads, hd_thread, i);
 		place stack;
 		if (thread->pid == w->process.pid && thread->state != HD_THREAD_GONE &&
-		    hd_pages_map(pages, thread->regs.rsp, &stack.start, &stack.end))
+		    hd_pages_map(pages, thread->regs.rsp, &stack.start, &stack.end)) {
+			place below = {stack.start, thread->regs.rsp - HD_RED_ZONE};
 			g_array_append_val(w->stacks, stack);
+			g_array_append_val(w->dead, below);
+		}
 	}
 	g_array_sort(w->stacks, by_start);
+	g_array_sort(w->dead, by_start);
 }
 
 static void
@@ -276,7 +308,7 @@ look_at_new_bytes(work *w, const hd_moved *moved)
 	for (guint64 at = first; at + sizeof at <= moved->to + moved->new_size; at += sizeof at) {
 		guint64 word;
 		memcpy(&word, moved->now + (at - moved->to), sizeof word);
-		guint64 now = translate(w, word, "the word", at);
+		guint64 now = translate(w, word, false, at);
 		memcpy(moved->now + (at - moved->to), &now, sizeof now);
 	}
 }
@@ -291,7 +323,7 @@ look_at_polled(work *w, const char *path)
 	for (const char *line = strstr(text, "tfd:"); line && !w->error; line = strstr(line + 1, "tfd:")) {
 		const char *data = strstr(line, "data:");
 		guint64 word = data ? g_ascii_strtoull(data + strlen("data:"), NULL, 16) : 0;
-		if (translate(w, word, "an epoll's data", 0) != word)
+		if (translate(w, word, false, 0) != word)
 			refuse(w, HD_ERROR_UNSUPPORTED,
 			       "an epoll of process %d has the address of an object that must move in its data",
 			       (int)w->process.pid);
@@ -336,7 +368,7 @@ look_at_registers(work *w, hd_thread *thread, guint index)
 	hd_own_registers before = {index, thread->changed, *regs};
 	bool changed = false;
 	for (gsize i = 0; i < G_N_ELEMENTS(general); i++) {
-		guint64 now = translate(w, *general[i], "a register", regs->rip);
+		guint64 now = translate(w, *general[i], true, regs->rip);
 		changed |= now != *general[i];
 		*general[i] = now;
 	}
@@ -494,6 +526,7 @@ hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *pro
 	w.places = g_array_new(false, false, sizeof(place));
 	w.code = g_array_new(false, false, sizeof(place));
 	w.stacks = g_array_new(false, false, sizeof(place));
+	w.dead = g_array_new(false, false, sizeof(place));
 	w.guard = hd_pointer_guard(stop, process);
 	arrange_code(&w, commit);
 	w.chunk = g_malloc(CHUNK);
@@ -516,6 +549,7 @@ hd_reshape_process(const hd_commit *commit, hd_stop *stop, const hd_process *pro
 	g_array_unref(w.places);
 	g_array_unref(w.code);
 	g_array_unref(w.stacks);
+	g_array_unref(w.dead);
 	if (!w.error)
 		return w.writes;
 	hd_own_writes_forget(w.writes, stop, process);

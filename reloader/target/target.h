@@ -156,12 +156,19 @@ typedef struct {
 	const void *shape; /* its owner's, for `lands` */
 } hd_moved;
 
+typedef enum {
+	HD_LANDS_UNSURE,  /* there are several, and which is meant cannot be told */
+	HD_LANDS_NOWHERE, /* what was there is gone */
+	HD_LANDS,
+	HD_LANDS_RETYPED, /* on a number that is of another type now */
+} hd_lands;
+
 typedef struct {
 	/* For each process: appends its objects, as they shall be, to moved (of hd_moved). false: it cannot be done,
 	 * *why (new string) says why. Called again when the commit is tried again. */
 	bool (*convert)(const hd_stopped *process, GArray *moved, void *data, char **why);
-	/* Where a pointer to that byte of the old object leads in the new one; bytes. false: nobody knows. */
-	bool (*lands)(const hd_moved *moved, guint64 old_offset, guint64 *new_offset, void *data);
+	/* Where a pointer to that byte of the old object leads in the new one; bytes. */
+	hd_lands (*lands)(const hd_moved *moved, guint64 old_offset, guint64 *new_offset, void *data);
 	void *data;
 } hd_reshape;
 

@@ -47,6 +47,9 @@ bool hd_migration_is_identity(const hd_migration *migration);
 /* What is lost unless it is kept, for people: "struct conn: gone (4 bytes at 4)"; of char *, owned by the plan. */
 const GPtrArray *hd_migration_discarded(const hd_migration *migration);
 
+/* Whether a field has no place in the other shape: the new one, or, on the way back, the old one. */
+bool hd_migration_loses(const hd_migration *migration, bool back);
+
 /* An object may end in a flexible array (C11 6.7.2.1), whose elements (`tail`)
  * the type does not count: 0 for every other object. Bytes. */
 guint64 hd_migration_old_size(const hd_migration *migration, guint64 tail);

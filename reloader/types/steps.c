@@ -268,6 +268,12 @@ hd_migration_new_size(const hd_migration *migration, guint64 tail)
 	return size_of(&migration->now, tail);
 }
 
+bool
+hd_migration_loses(const hd_migration *migration, bool back)
+{
+	return back ? migration->added : migration->discarded->len > 0;
+}
+
 static guint64
 tail_in(const hd_shape *shape, guint64 bytes)
 {

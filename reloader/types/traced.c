@@ -126,7 +126,7 @@ judge_block(hd_trace *t, const hd_node *n)
 static bool
 judge_word(hd_trace *t, const hd_node *n)
 {
-	if (!n->weak || (!n->untyped && !n->disputed))
+	if (n->kind != HD_NODE_BLOCK || !n->weak || (!n->untyped && !n->disputed))
 		return true;
 	char *type = hd_trail_name(t, n->layout);
 	hd_trail_refuse(t, n->parent, n->pointer,
@@ -181,7 +181,7 @@ list_node(hd_trace *t, guint index, GArray *found, GArray *leads)
 		if (n->untyped)
 			append_lead(t, index, NULL, leads);
 	} else if (layout->holds) {
-		if (!judge_pointers(t, n) || (n->kind == HD_NODE_BLOCK && (!judge_block(t, n) || !judge_word(t, n))))
+		if (!judge_word(t, n) || !judge_pointers(t, n) || (n->kind == HD_NODE_BLOCK && !judge_block(t, n)))
 			return false;
 		list_wanted(t, index, n->layout, n->address, layout->size, hd_node_count(t, n), n->address + n->size,
 			    found);

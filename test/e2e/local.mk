@@ -34,6 +34,7 @@ E2E_TESTS = \
 	test/real/game.py \
 	test/real/httpd.py \
 	test/real/lua.py \
+	test/real/migrate.py \
 	test/real/prefork.py \
 	test/real/redis.py
 EXTRA_DIST += $(E2E_LIB) $(E2E_TESTS)

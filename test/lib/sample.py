@@ -12,8 +12,8 @@ OPTIONS = {"build": False, "start": False, "hotdev": ["--compiler", "auto"],
            "only": lambda p: os.environ.get("HOTDEV_MATRIX") or (p.gcc and p.optimises)}
 
 
-def build(s, name):
-    """Copies and builds the sample; s then runs it in the copy."""
+def build(s, name, program=None):
+    """Copies and builds the sample; s then runs it (program, where it has another name) in the copy."""
     source = os.path.join(os.environ["HOTDEV_SOURCE"], "samples", name)
     for file in os.listdir(source):
         if file.endswith((".c", ".h")) or file == "Makefile":
@@ -22,7 +22,8 @@ def build(s, name):
     environment = {k: v for k, v in os.environ.items()
                    if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CC", "CFLAGS")}
     done = subprocess.run(["make", "-s", f"CC={s.point.compiler}", f"CFLAGS={flags}",
-                           f"LDFLAGS={' '.join(s.point.link_flags())}"],
+                           f"LDFLAGS={' '.join(s.point.link_flags())}",
+                           f"CPPFLAGS=-I{os.path.join(os.environ['HOTDEV_SOURCE'], 'include')}"],
                           cwd=s.cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     require(done.returncode == 0 and not done.stdout, "make says:", done.stdout[-3000:])
-    s.program.name = name
+    s.program.name = program or name
