@@ -590,9 +590,22 @@ take_samples(attempt *a)
 }
 
 static void
+note_left(const attempt *a)
+{
+	for (guint p = 0; p < a->processes; p++)
+		for (guint i = 0; a->own[p] && i < a->own[p]->left->len; i++) {
+			const hd_own_write *left = &g_array_index(a->own[p]->left, hd_own_write, i);
+			const hd_own_write *made = &g_array_index(a->own[p]->made, hd_own_write, i);
+			hd_early_leave(a->target, left->address, left->size);
+			hd_early_make(a->target, made->address, made->size);
+		}
+}
+
+static void
 fill_result(attempt *a, guint writes)
 {
 	hd_commit_result *result = a->result;
+	note_left(a);
 	result->skipped = g_array_sized_new(false, true, sizeof(guint), writes);
 	g_array_set_size(result->skipped, writes);
 	for (guint p = 0; p < a->processes; p++) {

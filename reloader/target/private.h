@@ -66,6 +66,7 @@ struct hd_target {
 	guint64 agent_allocate, agent_free; /* its functions; 0: it is not loaded */
 	struct hd_allocator *allocator;	    /* NULL: not found */
 	GHashTable *early;		    /* early.c's: blocks that main found */
+	GHashTable *made;		    /* early.c's: start -> bytes that we asked for */
 	GPtrArray *objects;		    /* of hd_target_object * */
 	GPtrArray *arenas;		    /* of arena * */
 	guint commits;			    /* that have succeeded */
@@ -352,9 +353,10 @@ typedef struct {
 typedef struct {
 	GArray *list; /* of hd_own_write, in the order of writing */
 	GByteArray *before, *after;
-	GArray *registers; /* of hd_own_registers: as they were */
-	GArray *blocks;	   /* of guint64: allocated for it */
-	bool heap;	   /* some blocks of the heap are written to */
+	GArray *registers;   /* of hd_own_registers: as they were */
+	GArray *blocks;	     /* of guint64: allocated for it */
+	GArray *left, *made; /* of hd_own_write: blocks that objects leave, and where they come */
+	bool heap;	     /* some blocks of the heap are written to */
 } hd_own_writes;
 
 hd_own_writes *hd_own_writes_new(void);
@@ -406,7 +408,13 @@ void hd_heap_each(const hd_heap *heap, hd_block_run *run, void *data);
 
 /* The program is stopped at main. */
 void hd_early_note(hd_target *target);
-/* Whether the block was there then, and holds what it held. */
+/* Nobody uses it any more, and it holds zeroes. */
+void hd_early_leave(hd_target *target, guint64 start, gsize size);
+/* A block that was allocated for an object: so many bytes were asked for. */
+void hd_early_make(hd_target *target, guint64 start, gsize asked);
+/* How many bytes of a block are anybody's: what was asked for, if we did; else all that can be used. */
+gsize hd_early_asked(const hd_target *target, guint64 start, gsize usable);
+/* Whether the block was there then, or was left, and holds what it held. */
 bool hd_early_has(const hd_target *target, pid_t reader, guint64 start, gsize size);
 
 /* ---- stopped.c ---- */

@@ -65,6 +65,8 @@ hd_own_writes_new(void)
 	writes->after = g_byte_array_new();
 	writes->registers = g_array_new(false, false, sizeof(hd_own_registers));
 	writes->blocks = g_array_new(false, false, sizeof(guint64));
+	writes->left = g_array_new(false, false, sizeof(hd_own_write));
+	writes->made = g_array_new(false, false, sizeof(hd_own_write));
 	return writes;
 }
 
@@ -78,6 +80,8 @@ hd_own_writes_free(hd_own_writes *writes)
 	g_byte_array_unref(writes->after);
 	g_array_unref(writes->registers);
 	g_array_unref(writes->blocks);
+	g_array_unref(writes->left);
+	g_array_unref(writes->made);
 	g_free(writes);
 }
 
@@ -471,6 +475,12 @@ scrub(work *w, const hd_moved *moved)
 	guint8 *zeroes = g_malloc0(moved->old_size + 1), *before = g_malloc(moved->old_size + 1);
 	if (hd_stopped_read(&w->process, moved->from, before, moved->old_size))
 		add_write(w, moved->from, before, zeroes, moved->old_size);
+	hd_own_write left = {.address = moved->from, .size = moved->old_size};
+	hd_own_write made = {.address = moved->to, .size = moved->new_size};
+	if (w->heap && hd_heap_has(w->heap, moved->from)) {
+		g_array_append_val(w->writes->left, left);
+		g_array_append_val(w->writes->made, made);
+	}
 	g_free(zeroes);
 	g_free(before);
 }

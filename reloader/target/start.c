@@ -527,6 +527,7 @@ hd_target_free(hd_target *target)
 	hd_unwinder_free(target);
 	g_free(target->allocator);
 	g_clear_pointer(&target->early, g_hash_table_unref);
+	g_clear_pointer(&target->made, g_hash_table_unref);
 	g_clear_pointer(&target->objects, g_ptr_array_unref);
 	if (target->mark.view)
 		munmap(target->mark.view, HD_PAGE);

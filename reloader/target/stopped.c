@@ -64,7 +64,10 @@ bool
 hd_stopped_block(const hd_stopped *process, guint64 address, guint64 *start, gsize *size)
 {
 	const hd_heap *heap = hd_stopped_heap(process);
-	return heap && hd_heap_block(heap, address, start, size);
+	if (!heap || !hd_heap_block(heap, address, start, size))
+		return false;
+	*size = hd_early_asked(process->stop->target, *start, *size);
+	return address - *start < *size;
 }
 
 bool

@@ -125,7 +125,8 @@ bool hd_stopped_read(const hd_stopped *process, guint64 address, void *out, gsiz
 bool hd_stopped_block(const hd_stopped *process, guint64 address, guint64 *start, gsize *size);
 /* Whether the address is the allocator's, in a block or not. */
 bool hd_stopped_is_heap(const hd_stopped *process, guint64 address);
-/* Whether the block was there before main, and holds what it held then: none of the program's objects. */
+/* Whether the block was there before main, or an object has left it, and it holds what it held then: none of the
+ * program's objects. */
 bool hd_stopped_is_early(const hd_stopped *process, guint64 start, gsize size);
 /* Every word on the stacks and in the registers of its threads. */
 typedef void hd_word_run(guint64 word, void *data);
