@@ -108,6 +108,16 @@ hd_endpoint_connect(const char *path, GError **error)
 	return -1;
 }
 
+/* Who listens there may have been killed, and a child of his that was not yet another program have it still
+ * (unix(7), SO_PEERCRED: who called listen). */
+static bool
+is_alive(int fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || kill(peer.pid, 0) == 0 || errno != ESRCH;
+}
+
 static bool
 clear_place(const char *path, GError **error)
 {
@@ -115,6 +125,10 @@ clear_place(const char *path, GError **error)
 	if (lstat(path, &status) < 0)
 		return true;
 	int fd = S_ISSOCK(status.st_mode) ? hd_endpoint_connect(path, NULL) : -1;
+	if (fd >= 0 && !is_alive(fd)) {
+		close(fd);
+		fd = -1;
+	}
 	if (fd >= 0 || !S_ISSOCK(status.st_mode)) {
 		g_set_error(error, HD_ERROR, HD_ERROR_USAGE, "%s %s", path,
 			    fd >= 0 ? "is the socket of a running hotdev" : "is there and is no socket");

@@ -57,7 +57,7 @@ struct ent { int id; int val; long more; };
 static struct ent *first, *end, *third, **index_of;
 static int *inside;
 static size_t count;
-static void
+__attribute__((noinline)) static void
 grow(void)
 {
 	first = realloc(first, (count * 2 + 10) * sizeof *first);
@@ -288,7 +288,7 @@ def fault_case(fault):
     def each(s):
         fails_and_then_works(s)
     each.__name__ = "all_is_as_it_was_after_" + fault.replace(".", "_").replace(":", "_")
-    case({"mod.c": LIST}, hotdev=WORD, environment={"HOTDEV_FAULT": fault}, once=True)(each)
+    case({"mod.c": LIST}, hotdev=WORD, environment={"HOTDEV_FAULT": fault}, once=True, only=pie)(each)
 
 
 for name in ("target.reshape", "target.allocate", "target.object:1", "target.object:2", "target.object:5",

@@ -343,7 +343,7 @@ def two_locals_that_disagree_hold_the_edit(s):
 #include <stdint.h>
 
 /* What types say nothing of: as another program's library would keep it. */
-static uintptr_t *cabinet;
+uintptr_t *cabinet;
 
 int
 main(void)
