@@ -12,8 +12,9 @@ OPTIONS = {"build": False, "start": False, "hotdev": ["--compiler", "auto"],
            "only": lambda p: os.environ.get("HOTDEV_MATRIX") or (p.gcc and p.optimises)}
 
 
-def build(s, name, program=None):
-    """Copies and builds the sample; s then runs it (program, where it has another name) in the copy."""
+def build(s, name, *variables, program=None):
+    """Copies and builds the sample, with more of make's variables; s then runs it (program, where it has another name)
+    in the copy."""
     source = os.path.join(os.environ["HOTDEV_SOURCE"], "samples", name)
     for file in os.listdir(source):
         if file.endswith((".c", ".h")) or file == "Makefile":
@@ -23,7 +24,7 @@ def build(s, name, program=None):
                    if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CC", "CFLAGS")}
     done = subprocess.run(["make", "-s", f"CC={s.point.compiler}", f"CFLAGS={flags}",
                            f"LDFLAGS={' '.join(s.point.link_flags())}",
-                           f"CPPFLAGS=-I{os.path.join(os.environ['HOTDEV_SOURCE'], 'include')}"],
+                           *variables],
                           cwd=s.cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     require(done.returncode == 0 and not done.stdout, "make says:", done.stdout[-3000:])
     s.program.name = program or name

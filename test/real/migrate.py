@@ -33,7 +33,8 @@ def check(day, plants):
 # Elsewhere an address may be a number as well, and nothing moves.
 @case({}, arguments=["20"], **{**sample.OPTIONS, "only": lambda p: p.pie})
 def plants_change_their_shape_while_they_grow(s):
-    sample.build(s, "migrate", program="garden")
+    include = os.path.join(os.environ["HOTDEV_SOURCE"], "include")
+    sample.build(s, "migrate", f"CPPFLAGS=-I{include}", program="garden")
     s.start()
     check(*line(s, r"\d+:\d+"))
     s.edit("garden.h", "int leaves;", "int leaves;\n\tint flowers;")
