@@ -64,6 +64,7 @@ typedef struct {
 typedef struct {
 	guint64 start; /* of the block that it is in */
 	tcache lists;
+	bool good;
 } cache;
 
 typedef struct {
@@ -250,7 +251,7 @@ note_cache(work *w, guint64 chunk, gsize size, guint64 end)
 	for (guint i = 0; i < TCACHE_BINS; i++)
 		if ((lists->counts[i] == 0) != (lists->entries[i] == 0) || lists->entries[i] % 16 != 0)
 			return;
-	cache found = {chunk + CHUNK_HEAD, *lists};
+	cache found = {chunk + CHUNK_HEAD, *lists, false};
 	g_array_append_val(w->caches, found);
 }
 
@@ -645,13 +646,21 @@ add_mapped(work *w)
 
 /* ---- the whole ---- */
 
-/* It is the allocator's own, and what its lists have is not in use. */
+/* What their lists have is not in use, and they are the allocator's own. That of a thread that has ended may be in a
+ * list itself: so lists come first. */
 static void
-take_cache(hd_heap *heap, const cache *c)
+take_caches(hd_heap *heap, GArray *caches)
 {
-	block *own = block_that_starts(heap, c->start);
-	if (own && free_listed(heap, walk_cache, &c->lists))
-		own->size = 0;
+	for (guint i = 0; i < caches->len; i++) {
+		cache *c = &g_array_index(caches, cache, i);
+		c->good = free_listed(heap, walk_cache, &c->lists);
+	}
+	for (guint i = 0; i < caches->len; i++) {
+		const cache *c = &g_array_index(caches, cache, i);
+		block *own = c->good ? block_that_starts(heap, c->start) : NULL;
+		if (own)
+			own->size = 0;
+	}
 }
 
 static void
@@ -664,8 +673,7 @@ read_all(work *w)
 	for (guint i = 0; i < states->len; i += STATE_WORDS)
 		if (!free_listed(w->heap, walk_fastbins, &g_array_index(states, guint64, i)))
 			w->heap->known = false;
-	for (guint i = 0; i < w->caches->len; i++)
-		take_cache(w->heap, &g_array_index(w->caches, cache, i));
+	take_caches(w->heap, w->caches);
 	add_mapped(w);
 	g_array_sort(w->heap->regions, by_start);
 	g_array_free(states, true);
