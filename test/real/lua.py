@@ -111,8 +111,8 @@ def both(s, function, module):
     yield
 
 
-# What clang may have fitted to its callers is its own to build: with -O2 and fixed addresses that is what is edited here.
-@case({}, **{**OPTIONS, "only": lambda p: OPTIONS["only"](p) and (p.gcc or p.pie or not p.optimises)},
+# What clang may have fitted to its callers is its own to build, and with -O2 that is what is edited here.
+@case({}, **{**OPTIONS, "only": lambda p: OPTIONS["only"](p) and (p.gcc or not p.optimises)},
       hotdev=("--compiler", "auto"))
 def lua_is_edited_by_libtcc_then_by_its_own_compiler(s):
     build(s, database=True)
