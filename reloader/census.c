@@ -755,10 +755,12 @@ end_row(search *s, row *r)
 	r->count = end;
 	if (r->traced->address == r->traced->start)
 		r->rest = r->traced->size - r->stride * r->count;
-	if (!good)
+	char *name = good ? NULL : title(r->type);
+	if (name)
 		*s->why = g_strdup_printf("a block of %" G_GUINT64_FORMAT
 					  " bytes has objects of %s and something else among them",
-					  r->traced->size, r->type->key);
+					  r->traced->size, name);
+	g_free(name);
 	return good;
 }
 

@@ -245,10 +245,11 @@ judge_bystander(const hd_update *update, const hd_copy *copy, GPtrArray *refusal
 	gpointer name;
 	for (guint i = 0; unit && update->changed_types && i < update->changed_types->len; i++) {
 		const hd_changed_type *type = g_ptr_array_index(update->changed_types, i);
+		const char *tag = strchr(type->key, '/') + 1;
 		if (type->refusal && has_old_shape(type, unit))
 			g_ptr_array_add(refusals, cannot(first, &type->refusal->where,
-							 "%s has %s as it was, and was not saved with it",
-							 copy->module->name, strchr(type->key, '/') + 1));
+							 "%s has %.*s as it was, and was not saved with it",
+							 copy->module->name, (int)strcspn(tag, "#"), tag));
 	}
 	g_hash_table_iter_init(&iter, update->moved);
 	while (g_hash_table_iter_next(&iter, &name, NULL))
