@@ -133,6 +133,14 @@ run_words(const hd_stopped *process, const hd_map *map, hd_word_run *run, void *
 	g_free(words);
 }
 
+/* Not an arena: to look at its pages would make them. */
+static bool
+is_library_data(const hd_map *map, const hd_map *program)
+{
+	return map->inode && map->writable && !map->shared && !g_str_has_prefix(map->path, "/memfd:hotdev") &&
+	       !(program && map->inode == program->inode);
+}
+
 void
 hd_stopped_library_words(const hd_stopped *process, hd_word_run *run, void *data)
 {
@@ -141,7 +149,7 @@ hd_stopped_library_words(const hd_stopped *process, hd_word_run *run, void *data
 	const hd_map *program = maps ? hd_maps_find(maps, target->main) : NULL;
 	for (guint i = 0; maps && i < maps->len; i++) {
 		const hd_map *map = &g_array_index(maps, hd_map, i);
-		if (map->inode && map->writable && !map->shared && !(program && map->inode == program->inode))
+		if (is_library_data(map, program))
 			run_words(process, map, run, data);
 	}
 	if (maps)
