@@ -21,8 +21,8 @@
 #define STATE_NAME "hotdev_state"
 
 #define PAGE G_GUINT64_CONSTANT(4096)
-/* What is read of the heap at once; bytes. */
-#define WINDOW ((gsize)64 * 1024)
+/* What is read of the heap at once. */
+#define WORDS_AT_ONCE 2048
 
 /* A variable of a function, while a frame's counter is in [start, end) of the program. */
 typedef struct {
@@ -338,8 +338,6 @@ typedef struct {
 	GArray *slots;	       /* of hd_trace_slot */
 	GHashTable *libraries; /* starts of blocks that are some library's -> whether something leads to the start */
 	GHashTable *claims;    /* hd_trace_claims */
-	GByteArray *window;    /* of the blocks' memory, from window_start on */
-	guint64 window_start;
 	char **why;
 } search;
 
@@ -531,31 +529,16 @@ refuse_claim(search *s, guint64 start, const char *who)
 	g_free(text);
 }
 
-/* At most WINDOW bytes. Reads on, for the next block is most often right behind. NULL: not to be read. */
-static const guint64 *
-words_of(search *s, guint64 start, gsize size)
-{
-	const gsize tries[] = {WINDOW, size};
-	bool there = start >= s->window_start && start + size <= s->window_start + s->window->len;
-	for (guint i = 0; i < G_N_ELEMENTS(tries) && !there; i++) {
-		g_byte_array_set_size(s->window, (guint)tries[i]);
-		s->window_start = start;
-		there = hd_stopped_read(s->process, start, s->window->data, tries[i]);
-	}
-	if (!there)
-		g_byte_array_set_size(s->window, 0);
-	return there ? (const guint64 *)(void *)(s->window->data + (start - s->window_start)) : NULL;
-}
-
 static void
 look_for_owner(guint64 start, gsize size, void *data)
 {
 	search *s = data;
+	guint64 words[WORDS_AT_ONCE];
 	gsize left = hd_trace_knows(s->census->trace, start) ? 0 : size & ~(gsize)7;
 	for (gsize part; left > 0 && !*s->why; start += part, left -= part) {
-		part = MIN(left, WINDOW);
-		const guint64 *words = words_of(s, start, part);
-		for (gsize i = 0; words && i < part / sizeof *words; i++)
+		part = MIN(left, sizeof words);
+		gsize count = hd_stopped_read(s->process, start, words, part) ? part / sizeof *words : 0;
+		for (gsize i = 0; i < count; i++)
 			if (G_UNLIKELY(g_hash_table_contains(s->claims, GSIZE_TO_POINTER(words[i]))))
 				refuse_claim(s, words[i], "a block of no known type");
 	}
@@ -820,8 +803,6 @@ hd_census_convert(hd_census *census, const hd_stopped *process, GArray *moved, c
 		    g_array_new(FALSE, FALSE, sizeof(hd_trace_slot)),
 		    g_hash_table_new(NULL, NULL),
 		    g_hash_table_new(NULL, NULL),
-		    g_byte_array_new(),
-		    0,
 		    why};
 	hd_trace_memory memory = {read_memory, may_be_asked_for, block_at, &s};
 	g_ptr_array_set_size(census->rules, 0);
@@ -838,6 +819,5 @@ hd_census_convert(hd_census *census, const hd_stopped *process, GArray *moved, c
 	g_array_unref(s.slots);
 	g_hash_table_unref(s.libraries);
 	g_hash_table_unref(s.claims);
-	g_byte_array_unref(s.window);
 	return good;
 }
